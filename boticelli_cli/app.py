@@ -1,0 +1,222 @@
+"""The composition root: the only place where narratives, configuration, drivers and runs are joined."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from boticelli_cli.catalog import EMBEDDED, place
+from boticelli_cli.config import environment, read_config
+from boticelli_cli.drivers.base import Driver
+from boticelli_cli.errors import InputError, Problem, UsageError
+from boticelli_cli.events import Event
+from boticelli_cli.narrative.check import check_bound
+from boticelli_cli.narrative.load import Loaded
+from boticelli_cli.narrative.load import load as load_file
+from boticelli_cli.narrative.load import parse as parse_narrative
+from boticelli_cli.narrative.model import Act, InputPart, Narrative, Settings, TextContent
+from boticelli_cli.narrative.template import Template
+from boticelli_cli.narrative.variables import bind
+from boticelli_cli.runs.executor import MAX_PARALLEL, execute
+from boticelli_cli.runs.plan import Plan, make_plan
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = [
+    "MAX_PARALLEL",
+    "Prepared",
+    "check",
+    "load",
+    "narrative_schema",
+    "perform",
+    "prepare",
+    "prompt_narrative",
+    "run",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A run that could start now: everything about it has been checked, and nothing has been sent.
+
+    `notices` are sentences that a person should see before it starts.
+    """
+
+    plan: Plan
+    scope: Mapping[str, Any]
+    driver: Driver
+    notices: tuple[str, ...] = ()
+    config_files: tuple[Path, ...] = ()
+
+    def with_notices(self, more: Iterable[str]) -> "Prepared":
+        return replace(self, notices=(*more, *self.notices))
+
+
+def load(path: str | Path) -> Narrative:
+    """Read and check a narrative file.
+
+    Raises NarrativeError with all its mistakes, ConfigError for those of the configuration.
+    """
+    return check(path).or_raise()
+
+
+def check(path: str | Path, data: bytes | None = None) -> Loaded:
+    """Read and check a narrative file, or `data` as if it stood there: the narrative, and all that is wrong.
+
+    Raises ConfigError.
+    """
+    path = Path(path)
+    defaults = read_config(environment(), Path.cwd()).settings
+    if data is not None:
+        return parse_narrative(data, str(path), Path(), defaults=defaults)
+    return load_file(path, defaults=defaults)
+
+
+async def run(
+    narrative: str | Path | Narrative,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    model: str | None = None,
+    only: Sequence[str] = (),
+    start: str | None = None,
+    max_parallel: int = MAX_PARALLEL,
+    streaming: bool = True,
+    stop: asyncio.Event | None = None,
+    driver: Driver | None = None,
+) -> AsyncGenerator[Event, None]:
+    """Run a narrative, and yield its events as they happen.
+
+        async for event in boticelli_cli.run("story.yaml", variables={"place": "Skellig"}):
+            print(event)
+
+    `model` is used for every act, over what the file says; `only` and `start` pick a part of the narrative,
+    with the acts that it waits for; `stop`, once set, ends the run with a `RunInterrupted`; `driver` is asked
+    instead of the models' own. Whoever may leave the iterator early closes it, with `contextlib.aclosing`.
+
+    Raises InputError, before anything is sent, for what is wrong with the narrative, its variables or the
+    configuration. What goes wrong later is told by events.
+    """
+    prepared = prepare(narrative, variables=variables, model=model, only=only, start=start, driver=driver)
+    events = perform(prepared, max_parallel=max_parallel, streaming=streaming, stop=stop)
+    try:
+        async for event in events:
+            yield event
+    finally:
+        await events.aclose()
+
+
+def prepare(
+    narrative: str | Path | Narrative,
+    *,
+    variables: Mapping[str, Any] | None = None,
+    model: str | None = None,
+    only: Sequence[str] = (),
+    start: str | None = None,
+    driver: Driver | None = None,
+) -> Prepared:
+    """Check everything about a run that can be checked before it starts. Arguments and errors as in `run`."""
+    notices: list[str] = []
+    if not isinstance(narrative, Narrative):
+        loaded = check(narrative)
+        narrative = loaded.or_raise()
+        notices += [str(problem) for problem in loaded.problems]
+    if model is None and driver is None and any(act.settings.model is None for act in narrative.acts):
+        notices.append(f"no model is set; '{EMBEDDED}', the embedded one, stands in (set one with -m or 'model:')")
+    narrative = _with_model(narrative, model)
+    plan = make_plan(narrative, only=only, start=start)
+    scope = bind(plan.narrative, variables or {}, environment())
+    check_bound(plan.narrative, scope)
+    files = read_config(environment(), Path.cwd()).files
+    return Prepared(plan, scope, driver or _driver_of(plan), tuple(notices), files)
+
+
+def perform(
+    prepared: Prepared,
+    *,
+    max_parallel: int = MAX_PARALLEL,
+    streaming: bool = True,
+    stop: asyncio.Event | None = None,
+) -> AsyncGenerator[Event, None]:
+    """Run what has been prepared, and yield its events as they happen."""
+    if max_parallel < 1:
+        raise UsageError(f"at least one act has to run at a time, not {max_parallel}")
+    return execute(
+        prepared.plan,
+        prepared.driver,
+        run_id=_new_run_id(),
+        scope=prepared.scope,
+        provider_of=_provider_of,
+        max_parallel=max_parallel,
+        streaming=streaming,
+        stop=stop,
+    )
+
+
+def prompt_narrative(
+    texts: Iterable[str],
+    *,
+    system: str | None = None,
+    settings: Settings = Settings(),
+    attachments: Iterable[InputPart] = (),
+) -> Narrative:
+    """One prompt as a narrative of one act, `answer`. Its texts are sent as they are: they are no templates."""
+    defaults = read_config(environment(), Path.cwd()).settings
+    if system is not None:
+        settings = replace(settings, system=Template(system, literal=True))
+    settings = replace(settings.over(defaults), context="fresh")
+    parts = [InputPart("text", TextContent(Template(text, literal=True))) for text in texts]
+    act = Act("answer", (*attachments, *parts), settings)
+    return Narrative("stream", (act,), model=settings.model)
+
+
+def narrative_schema() -> dict[str, Any]:
+    """The JSON Schema of narrative files."""
+    from boticelli_cli.narrative.document import json_schema
+
+    return json_schema()
+
+
+def _with_model(narrative: Narrative, model: str | None) -> Narrative:
+    """The narrative with a model for every act: the given one, or its own, or the embedded one."""
+    acts = tuple(
+        replace(act, settings=replace(act.settings, model=model or act.settings.model or EMBEDDED))
+        for act in narrative.acts
+    )
+    return replace(narrative, acts=acts, model=model or narrative.model or EMBEDDED)
+
+
+def _driver_of(plan: Plan) -> Driver:
+    """The driver that answers for all models of a plan. Raises UsageError for models that none does."""
+    from boticelli_cli.drivers.rehearsal import Rehearsal
+
+    driver = Rehearsal()
+    problems: dict[str, Problem] = {}
+    for step in plan.steps:
+        model = step.act.settings.model or EMBEDDED
+        try:
+            provider = place(model).provider
+            if provider != EMBEDDED:
+                message = f"act '{step.act.name}' asks for model '{model}', but there is no driver for {provider} here"
+                raise UsageError(message)
+            driver.supports_streaming(model)
+        except InputError as error:
+            problems.setdefault(model, error.problems[0])
+    if problems:
+        raise UsageError(list(problems.values()), hint="'--rehearse' runs it on the embedded model")
+    return driver
+
+
+def _provider_of(model: str) -> str:
+    try:
+        return place(model).provider
+    except UsageError:
+        return "unknown"
+
+
+def _new_run_id() -> str:
+    """A name for a run: sorts by time, can be typed, and is not given twice."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"

@@ -1,0 +1,47 @@
+"""What is known of models: whose they are.
+
+A model is `provider/model`, split at the first slash only, or a bare name that its prefix places.
+"""
+
+import re
+from dataclasses import dataclass
+
+from boticelli_cli.errors import UsageError, did_you_mean
+
+__all__ = ["EMBEDDED", "PROVIDERS", "PlacedModel", "place"]
+
+EMBEDDED = "rehearsal"
+"""The model that is always there: no key, no network."""
+
+PROVIDERS = ("gemini", "anthropic", "openai", "bedrock", "rehearsal")
+
+_PREFIXES = (
+    (r"gemini-", "gemini"),
+    (r"claude-", "anthropic"),
+    (r"gpt-|o\d", "openai"),
+    (r"anthropic\.|amazon\.", "bedrock"),
+    (r"rehearsal$", "rehearsal"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedModel:
+    """A model's provider, and its name there."""
+
+    provider: str
+    name: str
+
+
+def place(model: str) -> PlacedModel:
+    """Whose a model is. Raises UsageError for one that nothing places."""
+    provider, slash, name = model.partition("/")
+    if slash and provider in PROVIDERS and name:
+        return PlacedModel(provider, name)
+    if slash:
+        hint = did_you_mean(provider, PROVIDERS) or f"; there are {', '.join(PROVIDERS)}"
+        raise UsageError(f"model '{model}' names unknown provider '{provider}'{hint}")
+    for pattern, owner in _PREFIXES:
+        if re.match(pattern, model):
+            return PlacedModel(owner, model)
+    hint = did_you_mean(model, (EMBEDDED,)) or "; write it as provider/model"
+    raise UsageError(f"it is not known whose model '{model}' is{hint}")

@@ -1,0 +1,73 @@
+"""`boticelli check`: every mistake of a narrative, with its place."""
+
+import json
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from boticelli_cli.cli.failures import WRONG_INPUT, telling_errors
+
+if TYPE_CHECKING:
+    from boticelli_cli.narrative.load import Loaded
+
+__all__ = ["check"]
+
+
+class CheckFormat(StrEnum):
+    text = "text"
+    json = "json"
+
+
+def check(
+    files: Annotated[list[str], typer.Argument(metavar="FILES", help="Narratives; - reads stdin.")],
+    shown_as: Annotated[
+        CheckFormat,
+        typer.Option("--format", metavar="FORMAT", help="text or json.", envvar="BOTICELLI_CHECK_FORMAT"),
+    ] = CheckFormat.text,
+) -> None:
+    """Check narratives: tell every mistake, with line and column, and send nothing.
+
+    \b
+    Examples:
+      boticelli check story.yaml
+      boticelli check narratives/*.yaml --format json
+    """
+    with telling_errors(shown_as):
+        from boticelli_cli import app
+        from boticelli_cli.cli.given import Stdin
+
+        stdin = Stdin(sys.stdin)
+        results = {}
+        for file in dict.fromkeys(files):
+            if file == "-":
+                results["stdin"] = app.check("stdin", stdin.take("the narrative"))
+            else:
+                results[file] = app.check(file)
+        if shown_as is CheckFormat.json:
+            print(json.dumps({"files": [_as_json(*each) for each in results.items()]}, ensure_ascii=False, indent=2))
+        else:
+            for file, loaded in results.items():
+                _tell(file, loaded)
+        if any(loaded.narrative is None for loaded in results.values()):
+            raise typer.Exit(WRONG_INPUT)
+
+
+def _tell(file: str, loaded: "Loaded") -> None:
+    for problem in loaded.problems:
+        print(problem)
+    if loaded.narrative is not None:
+        count = len(loaded.narrative.acts)
+        print(f"{file}: ok, {count} act{'' if count == 1 else 's'}")
+
+
+def _as_json(file: str, loaded: "Loaded") -> dict[str, Any]:
+    from boticelli_cli.events import as_json
+
+    result: dict[str, Any] = {"file": file, "ok": loaded.narrative is not None}
+    if loaded.narrative is not None:
+        result["narrative"] = loaded.narrative.name
+        result["acts"] = [act.name for act in loaded.narrative.acts]
+    result["problems"] = [as_json(problem) for problem in loaded.problems]
+    return result

@@ -1,0 +1,56 @@
+"""Errors as people and programs are told them, and the exit codes that go with them."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import typer
+
+from boticelli_cli.errors import BoticelliError, InputError
+
+__all__ = ["FAILED", "INTERRUPTED", "WRONG_INPUT", "leave_stdout", "telling_errors"]
+
+FAILED = 1
+WRONG_INPUT = 2
+INTERRUPTED = 130
+
+
+@contextmanager
+def telling_errors(shown_as: str = "text") -> Iterator[None]:
+    """Run a command's body: tell its errors, in the form that was asked for, and exit by their kind.
+
+    A reader of stdout that went away is no error: the command ends quietly.
+    """
+    try:
+        yield
+    except BoticelliError as error:
+        _tell(error, shown_as)
+        raise typer.Exit(WRONG_INPUT if isinstance(error, InputError) else FAILED) from None
+    except BrokenPipeError:
+        leave_stdout()
+        raise typer.Exit(0) from None
+
+
+def leave_stdout() -> None:
+    """Stop writing to a pipe that nobody reads, so that not even Python's last flush complains."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell(error: BoticelliError, shown_as: str) -> None:
+    from boticelli_cli.events import RunFailed, as_json, describe_error
+    from boticelli_cli.views.jsonl import failure_json
+    from boticelli_cli.views.report import error_lines
+
+    facts = describe_error(error)
+    if shown_as == "json":
+        print(json.dumps(failure_json(facts), ensure_ascii=False, indent=2), flush=True)
+    elif shown_as == "jsonl":
+        from datetime import UTC, datetime
+
+        event = RunFailed(run="", seq=1, at=datetime.now(UTC), error=facts)
+        print(json.dumps(as_json(event), ensure_ascii=False), flush=True)
+    for line in error_lines(facts):
+        print(line, file=sys.stderr, flush=True)

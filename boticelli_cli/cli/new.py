@@ -1,0 +1,54 @@
+"""`boticelli new`: a narrative to start from."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from boticelli_cli.cli.failures import telling_errors
+from boticelli_cli.errors import UsageError
+
+__all__ = ["new"]
+
+
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it; the file is NAME.yaml.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace the file if it is there.", envvar="BOTICELLI_FORCE")
+    ] = False,
+) -> None:
+    """Write a commented narrative to start from.
+
+    \b
+    Examples:
+      boticelli new story
+      boticelli new drafts/letter
+    """
+    with telling_errors():
+        path = Path(name)
+        if path.suffix not in (".yaml", ".yml"):
+            path = path.with_name(f"{path.name}.yaml") if path.name else path
+        _write(path, force)
+        print(f"wrote {path}; try: boticelli run {path}")
+
+
+def _write(path: Path, force: bool) -> None:
+    title = path.stem
+    if not title or title in (".", ".."):
+        raise UsageError("the narrative needs a name: boticelli new story")
+    text = files("boticelli_cli.cli").joinpath("starter.yaml").read_text(encoding="utf-8")
+    quoted = title if title.replace("-", "").replace("_", "").isalpha() else f'"{_escaped(title)}"'
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(text.replace("NAME", quoted, 1))
+    except FileExistsError:
+        raise UsageError(f"'{path}' is there already; --force replaces it") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"'{path}' cannot be written: {reason}") from None
+
+
+def _escaped(title: str) -> str:
+    return title.replace("\\", "\\\\").replace('"', '\\"')

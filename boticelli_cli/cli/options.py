@@ -1,0 +1,72 @@
+"""Options that several commands share. Each can be given as an environment variable too."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+__all__ = ["FormatName", "GlobalOptions", "Model", "OutputFormat", "Quiet", "Verbose", "global_options"]
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalOptions:
+    """What was said before the command's name."""
+
+    quiet: bool = False
+    verbose: bool = False
+
+
+def global_options(context: typer.Context, quiet: bool, verbose: bool) -> GlobalOptions:
+    """The global options, wherever they were given."""
+    before = context.obj if isinstance(context.obj, GlobalOptions) else GlobalOptions()
+    return GlobalOptions(quiet or before.quiet, verbose or before.verbose)
+
+
+class FormatName(StrEnum):
+    """How a run is shown."""
+
+    auto = "auto"
+    live = "live"
+    plain = "plain"
+    text = "text"
+    json = "json"
+    jsonl = "jsonl"
+
+
+def _complete_model(incomplete: str) -> list[str]:
+    from boticelli_cli.drivers.rehearsal import MODELS
+
+    return [model for model in MODELS if model.startswith(incomplete)]
+
+
+Quiet = Annotated[
+    bool, typer.Option("-q", "--quiet", help="Say nothing on stderr but errors.", envvar="BOTICELLI_QUIET")
+]
+
+Verbose = Annotated[
+    bool,
+    typer.Option("-v", "--verbose", help="Say more on stderr: files read, the plan.", envvar="BOTICELLI_VERBOSE"),
+]
+
+Model = Annotated[
+    str | None,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="MODEL",
+        help="The model to ask, over what a file says.",
+        envvar="BOTICELLI_MODEL",
+        autocompletion=_complete_model,
+    ),
+]
+
+OutputFormat = Annotated[
+    FormatName,
+    typer.Option(
+        "--format",
+        help="How to show it. auto: live on a terminal, text in a pipe.",
+        envvar="BOTICELLI_FORMAT",
+        metavar="FORMAT",
+    ),
+]

@@ -1,0 +1,164 @@
+"""`boticelli run`: run a narrative."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from boticelli_cli.cli.failures import telling_errors
+from boticelli_cli.cli.options import FormatName, Model, OutputFormat, Quiet, Verbose, global_options
+
+if TYPE_CHECKING:
+    from boticelli_cli.app import Prepared
+
+__all__ = ["run"]
+
+
+def _complete_act(context: typer.Context, incomplete: str) -> list[str]:
+    from boticelli_cli import app
+    from boticelli_cli.errors import BoticelliError
+
+    try:
+        narrative = app.load(context.params["narrative"])
+    except (BoticelliError, KeyError, TypeError):
+        return []
+    return [act.name for act in narrative.acts if act.name.startswith(incomplete)]
+
+
+def run(
+    context: typer.Context,
+    narrative: Annotated[str, typer.Argument(help="A YAML or TOML file; - reads stdin.")],
+    var: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--var",
+            metavar="NAME=VALUE",
+            help="Give a variable. NAME=@FILE reads a file, NAME=- stdin, and a lone - stdin into the variable "
+            "that takes it. Repeatable.",
+            envvar="BOTICELLI_VAR",
+        ),
+    ] = None,
+    model: Model = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="ACT",
+            help="Run this act and those it waits for. Repeatable.",
+            envvar="BOTICELLI_ONLY",
+            autocompletion=_complete_act,
+        ),
+    ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="ACT",
+            help="Run this act, all after it, and those they wait for.",
+            envvar="BOTICELLI_FROM",
+            autocompletion=_complete_act,
+        ),
+    ] = None,
+    rehearse: Annotated[
+        bool,
+        typer.Option("--rehearse", help="Run every act on the embedded model.", envvar="BOTICELLI_REHEARSE"),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plan and send nothing.", envvar="BOTICELLI_DRY_RUN")
+    ] = False,
+    max_parallel: Annotated[
+        int | None,
+        typer.Option(
+            "-j",
+            "--max-parallel",
+            metavar="N",
+            min=1,
+            help="How many acts may run at once; 16 unless given.",
+            envvar="BOTICELLI_MAX_PARALLEL",
+        ),
+    ] = None,
+    shown_as: OutputFormat = FormatName.auto,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Write the answer to a file.", envvar="BOTICELLI_OUTPUT"),
+    ] = None,
+    no_stream: Annotated[
+        bool,
+        typer.Option("--no-stream", help="Ask for whole answers.", envvar="BOTICELLI_NO_STREAM"),
+    ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run a narrative: on a terminal, watch its acts unfold; in a pipe, get the answer alone.
+
+    \b
+    Examples:
+      boticelli run story.yaml
+      boticelli run story.yaml --var place=Skellig --var notes=@notes.txt
+      boticelli run story.yaml -m rehearsal/fast --format jsonl | jq -c .type
+      cat notes.txt | boticelli run digest.yaml > digest.md
+      boticelli run story.yaml --only draft --dry-run
+    """
+    options = global_options(context, quiet, verbose)
+    with telling_errors(shown_as):
+        from boticelli_cli.cli.play import play, refuse_output
+
+        refuse_output(output)
+        prepared = _prepare(narrative, var or [], model, only or [], start, rehearse)
+        if dry_run:
+            _show_plan(prepared, shown_as)
+            return
+        if options.verbose:
+            _tell_plan(prepared)
+        code = play(
+            prepared,
+            options=options,
+            shown_as=shown_as,
+            output=output,
+            max_parallel=max_parallel,
+            streaming=not no_stream,
+        )
+        raise typer.Exit(code)
+
+
+def _prepare(
+    narrative: str, given: list[str], model: str | None, only: list[str], start: str | None, rehearse: bool
+) -> "Prepared":
+    from boticelli_cli import app
+    from boticelli_cli.catalog import EMBEDDED, place
+    from boticelli_cli.cli.given import Stdin, read_variables
+    from boticelli_cli.errors import UsageError
+
+    stdin = Stdin(sys.stdin)
+    if rehearse and model is not None and place(model).provider != EMBEDDED:
+        raise UsageError(f"--rehearse runs on '{EMBEDDED}', and --model asks for '{model}'; give one of them")
+    if rehearse:
+        model = model or EMBEDDED
+    data = stdin.take("the narrative") if narrative == "-" else None
+    loaded = app.check("stdin" if data is not None else narrative, data)
+    story = loaded.or_raise()
+    variables = read_variables(given, story.variables, stdin)
+    prepared = app.prepare(story, variables=variables, model=model, only=only, start=start)
+    return prepared.with_notices(str(problem) for problem in loaded.problems)
+
+
+def _show_plan(prepared: "Prepared", shown_as: FormatName) -> None:
+    from boticelli_cli.runs.plan import describe_plan, plan_json
+
+    if shown_as in (FormatName.json, FormatName.jsonl):
+        indent = 2 if shown_as is FormatName.json else None
+        print(json.dumps(plan_json(prepared.plan), ensure_ascii=False, indent=indent))
+        return
+    for line in describe_plan(prepared.plan):
+        print(line)
+
+
+def _tell_plan(prepared: "Prepared") -> None:
+    from boticelli_cli.runs.plan import describe_plan
+
+    for file in prepared.config_files:
+        print(f"configuration: {file}", file=sys.stderr)
+    for line in describe_plan(prepared.plan):
+        print(line, file=sys.stderr)

@@ -1,0 +1,154 @@
+"""The embedded model: no key, no network, the same answer to the same request, streamed like the real thing.
+
+It is a stand-in and says so. What it writes is made of the words it was given, so that a narrative can be
+watched, timed and tested before it costs anything.
+
+    rehearsal                   about 40 words a second
+    rehearsal/slow              about 7 words a second, after a second of thought
+    rehearsal/fast              at once
+    rehearsal/fail-after-N      breaks off after N words (0: before the first)
+"""
+
+import asyncio
+import hashlib
+import random
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+from boticelli_cli.drivers.base import fold
+from boticelli_cli.drivers.rehearsal_text import compose
+from boticelli_cli.errors import ProviderError, StreamError, UsageError, did_you_mean
+from boticelli_cli.messages import (
+    Delta,
+    Finish,
+    FinishReason,
+    Media,
+    Request,
+    Response,
+    Text,
+    TextDelta,
+    Usage,
+)
+
+__all__ = ["MODELS", "PROVIDER", "Rehearsal"]
+
+PROVIDER = "rehearsal"
+
+MODELS = ("rehearsal", "rehearsal/slow", "rehearsal/fast", "rehearsal/fail-after-N")
+"""The models there are, as people write them."""
+
+MEDIA_TOKENS = 258
+"""What a piece of media counts for, whatever its size: what Gemini counts for a small image."""
+
+
+class Rehearsal:
+    """The `Driver` of the embedded model. A token is a word here, with the space after it."""
+
+    def __init__(self, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._sleep = sleep
+
+    def supports_streaming(self, model: str) -> bool:
+        _pace(model)
+        return True
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncGenerator[AsyncIterator[Delta], None]:
+        pace = _pace(request.model)
+        if pace.fail_after == 0:
+            raise ProviderError(_failure(pace), provider=PROVIDER, hint=_FAILURE_HINT)
+        await self._pause(pace.first)
+        async with aclosing(self._words(request, pace)) as words:
+            yield words
+
+    async def generate(self, request: Request) -> Response:
+        async with self.stream(request) as deltas:
+            return await fold(deltas)
+
+    async def _words(self, request: Request, pace: "_Pace") -> AsyncGenerator[Delta, None]:
+        words, reason = _answer(request)
+        for index, word in enumerate(words):
+            if index == pace.fail_after:
+                raise StreamError(_failure(pace), provider=PROVIDER, hint=_FAILURE_HINT)
+            if index:
+                await self._pause(pace.word)
+            yield TextDelta(word)
+        asked, answered = _count(request), len(words)
+        usage = Usage(input=asked, output=answered, total=asked + answered)
+        yield Finish(reason, usage, served_model=request.model)
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds:
+            await self._sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pace:
+    """Seconds before the first word and between words, and how many words it takes to fail."""
+
+    first: float
+    word: float
+    fail_after: int | None = None
+
+
+_PACES = {
+    "rehearsal": _Pace(first=0.25, word=0.025),
+    "slow": _Pace(first=1.0, word=0.15),
+    "fast": _Pace(first=0.0, word=0.0),
+}
+
+_FAILURE_HINT = "this model fails on purpose; 'rehearsal' does not"
+
+
+def _pace(model: str) -> _Pace:
+    name = model.removeprefix(f"{PROVIDER}/")
+    if name in _PACES:
+        return _PACES[name]
+    if failing := re.fullmatch(r"fail-after-([0-9]{1,9})", name):
+        return _Pace(0.0, _PACES["rehearsal"].word, int(failing[1]))
+    hint = did_you_mean(model, MODELS) or f"; there are {', '.join(MODELS)}"
+    raise UsageError(f"there is no model '{model}'{hint}")
+
+
+def _failure(pace: _Pace) -> str:
+    words = "the first word" if not pace.fail_after else f"{pace.fail_after} words"
+    return f"the rehearsal broke off {'before' if not pace.fail_after else 'after'} {words}, as it was asked to"
+
+
+def _answer(request: Request) -> tuple[list[str], FinishReason]:
+    """The words of the answer, within the request's limits."""
+    text = compose(request, random.Random(_seed(request)))
+    ends = [position for position in (text.find(each) for each in request.stop) if position >= 0]
+    if ends:
+        text = text[: min(ends)]
+    words = re.findall(r"\s*\S+\s*?(?=\S|$)|\s+$", text) if text else []
+    if request.max_tokens is not None and len(words) > request.max_tokens:
+        words = words[: request.max_tokens]
+        return [*words[:-1], words[-1].rstrip()], "length"
+    return words, "stop"
+
+
+def _seed(request: Request) -> int:
+    """A number made of all that was asked, but not of the pace at which it is to be answered."""
+    digest = hashlib.sha256()
+    for message in request.messages:
+        digest.update(message.role.encode())
+        for part in message.parts:
+            match part:
+                case Text(text):
+                    digest.update(b"text" + text.encode("utf-8", "replace"))
+                case Media(kind, mime, data, url, name):
+                    digest.update(f"{kind} {mime} {url} {name} ".encode("utf-8", "replace") + (data or b""))
+    settings = (request.system, request.temperature, request.top_p)
+    digest.update(repr(settings).encode("utf-8", "replace"))
+    return int.from_bytes(digest.digest()[:8])
+
+
+def _count(request: Request) -> int:
+    """How many tokens a request has."""
+    count = len((request.system or "").split())
+    for message in request.messages:
+        for part in message.parts:
+            count += len(part.text.split()) if isinstance(part, Text) else MEDIA_TOKENS
+    return count

@@ -1,0 +1,144 @@
+"""What can go wrong, as one tree; classes differ by what the caller should do.
+
+    BoticelliError
+    ├── InputError            change what you wrote
+    │   ├── NarrativeError    … in the narrative file
+    │   ├── ConfigError       … in a configuration file
+    │   └── UsageError        … on the command line, or in the arguments of a call
+    ├── ProviderError         the model's side failed: wait, or ask another model
+    │   └── StreamError       … after part of the answer had arrived
+    ├── TemplateError         an act's template could not be filled in with what earlier acts answered
+    └── SaveError             an answer is there, but could not be written
+
+Errors carry facts as attributes. Sentences for people and exit codes are made by the command line.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import ClassVar, Literal
+
+__all__ = [
+    "BoticelliError",
+    "ConfigError",
+    "InputError",
+    "NarrativeError",
+    "Problem",
+    "ProviderError",
+    "SaveError",
+    "StreamError",
+    "TemplateError",
+    "UsageError",
+    "did_you_mean",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake, and where it stands.
+
+    `line` and `column` count from 1, in characters; all three places are absent for a mistake that stands
+    in no file. A `warning` does not keep a narrative from running.
+    """
+
+    message: str
+    file: str | None = None
+    line: int | None = None
+    column: int | None = None
+    severity: Literal["error", "warning"] = "error"
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.file, self.line, self.column) if part is not None)
+        message = self.message if self.severity == "error" else f"warning: {self.message}"
+        return f"{place}: {message}" if place else message
+
+
+class BoticelliError(Exception):
+    """The root of all errors that this package raises on purpose.
+
+    `kind` is a stable word for programs; `hint` says what to do next, where there is something to say.
+    """
+
+    kind: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class InputError(BoticelliError):
+    """Something that a person wrote has to change; `problems` lists all that was found, in order."""
+
+    kind: ClassVar[str] = "input"
+
+    def __init__(self, problems: Sequence[Problem] | str, *, hint: str | None = None) -> None:
+        if isinstance(problems, str):
+            problems = (Problem(problems),)
+        super().__init__("\n".join(map(str, problems)), hint=hint)
+        self.problems = tuple(problems)
+
+
+class NarrativeError(InputError):
+    """A narrative file is wrong."""
+
+    kind: ClassVar[str] = "narrative"
+
+
+class ConfigError(InputError):
+    """A configuration file is wrong."""
+
+    kind: ClassVar[str] = "config"
+
+
+class UsageError(InputError):
+    """An option, a variable or another argument is wrong."""
+
+    kind: ClassVar[str] = "usage"
+
+
+class ProviderError(BoticelliError):
+    """A model could not be asked, or did not answer.
+
+    `status` is the HTTP status where there was one, `retry_after` the seconds the provider asked us to wait.
+    """
+
+    kind: ClassVar[str] = "provider"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        provider: str | None = None,
+        status: int | None = None,
+        retry_after: float | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.provider = provider
+        self.status = status
+        self.retry_after = retry_after
+
+
+class StreamError(ProviderError):
+    """A stream broke off after its first delta: what came before it is all there is."""
+
+    kind: ClassVar[str] = "stream"
+
+
+class TemplateError(BoticelliError):
+    """A template failed while it was filled in, for a reason that only the answers of earlier acts can give."""
+
+    kind: ClassVar[str] = "template"
+
+
+class SaveError(BoticelliError):
+    """An answer could not be written to its file."""
+
+    kind: ClassVar[str] = "save"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown word: the nearest known one, or nothing."""
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{near[0]}'?" if near else ""

@@ -1,0 +1,130 @@
+"""The narrative as the rest of the program sees it: checked, short forms spelled out, defaults applied."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from boticelli_cli.messages import MediaKind
+from boticelli_cli.narrative.template import Template
+
+__all__ = [
+    "Act",
+    "Base64Content",
+    "Content",
+    "Context",
+    "FileContent",
+    "InputPart",
+    "Narrative",
+    "Settings",
+    "TextContent",
+    "UrlContent",
+    "Variable",
+]
+
+Context = Literal["conversation", "fresh"] | tuple[str, ...]
+"""What an act sees: every earlier turn, none, or those of the named acts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an act is put to its model. `None`: not said here."""
+
+    model: str | None = None
+    system: Template | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] | None = None
+    context: Context | None = None
+
+    def over(self, other: "Settings") -> "Settings":
+        """These settings, and where they say nothing, the other's."""
+        mine = {each.name: getattr(self, each.name) for each in fields(self)}
+        return Settings(**{name: getattr(other, name) if value is None else value for name, value in mine.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class TextContent:
+    text: Template
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    path: Template
+
+
+@dataclass(frozen=True, slots=True)
+class UrlContent:
+    url: Template
+
+
+@dataclass(frozen=True, slots=True)
+class Base64Content:
+    data: str
+
+
+Content = TextContent | FileContent | UrlContent | Base64Content
+
+
+@dataclass(frozen=True, slots=True)
+class InputPart:
+    """One part of a turn. Where nobody gave a `mime`, it is inferred from the content's name or first bytes."""
+
+    kind: Literal["text"] | MediaKind
+    content: Content
+    mime: str | None = None
+    filename: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One act. `previous` names the act before it, if there is one."""
+
+    name: str
+    input: tuple[InputPart, ...]
+    settings: Settings = Settings()
+    needs: tuple[str, ...] = ()
+    save: Template | None = None
+    previous: str | None = None
+
+    @property
+    def context(self) -> Context:
+        return "conversation" if self.settings.context is None else self.settings.context
+
+    @property
+    def template_acts(self) -> frozenset[str]:
+        """The acts that this one's templates name."""
+        found = set[str]() if self.settings.system is None else set(self.settings.system.acts)
+        for part in self.input:
+            if isinstance(part.content, TextContent):
+                found |= part.content.text.acts
+        return frozenset(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A value that is given when the narrative is run. Without a default, one must be given."""
+
+    name: str
+    type: Literal["string", "integer", "number", "boolean", "array", "object"] = "string"
+    default: Any = None
+    description: str | None = None
+    env: str | None = None
+    stdin: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Narrative:
+    """A checked narrative: the acts that `toc` puts on the stage, in their order.
+
+    `folder` is what its paths are relative to. Without an `output`, the last act's text is the answer.
+    """
+
+    name: str
+    acts: tuple[Act, ...]
+    description: str | None = None
+    model: str | None = None
+    variables: Mapping[str, Variable] = field(default_factory=dict)
+    output: Template | None = None
+    folder: Path = Path()

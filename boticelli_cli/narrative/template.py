@@ -1,0 +1,261 @@
+"""Templates: Jinja2, sandboxed and strict, looked through before anything is sent and filled in when an act starts."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any
+
+from boticelli_cli.errors import TemplateError, did_you_mean
+from boticelli_cli.messages import Usage
+
+if TYPE_CHECKING:
+    from jinja2.sandbox import SandboxedEnvironment
+
+__all__ = ["RESERVED", "ActText", "Mistake", "Names", "Template", "look_through"]
+
+RESERVED = frozenset({"acts", "env", "previous", "self", "loop", "caller", "varargs", "kwargs"})
+"""Names that templates give a meaning of their own; no act and no variable may be called so."""
+
+_MARKUP = ("{{", "{%", "{#")
+
+
+class ActText(str):
+    """What an act answered, as templates see it: its text, and beside it `.json`, `.model` and `.usage`."""
+
+    __slots__ = ("model", "usage")
+    model: str
+    usage: Usage
+
+    def __new__(cls, text: str, *, model: str = "", usage: Usage | None = None) -> "ActText":
+        self = super().__new__(cls, text)
+        self.model = model
+        self.usage = usage or Usage()
+        return self
+
+    @property
+    def text(self) -> str:
+        return str(self)
+
+    @property
+    def json(self) -> Any:
+        try:
+            return json.loads(self)
+        except ValueError as error:
+            raise TemplateError(f"this answer is not JSON: {error}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text with holes. `acts` names the acts that fill some of them."""
+
+    source: str
+    acts: frozenset[str] = frozenset()
+    literal: bool = False
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the text is the same whatever it is filled in with."""
+        return self.literal or not any(mark in self.source for mark in _MARKUP)
+
+    def render(self, scope: Mapping[str, Any]) -> str:
+        """Fill the holes. Raises TemplateError for what only the values can get wrong."""
+        if self.is_constant:
+            return self.source
+        try:
+            return str(_compiled(self.source).render(scope))
+        except TemplateError:
+            raise
+        except Exception as error:
+            raise TemplateError(f"the template cannot be filled in: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a template may name. `env` holds the environment variables that the narrative declares."""
+
+    variables: Collection[str]
+    acts: Collection[str]
+    env: Collection[str]
+    previous: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Something wrong in a template: at `word` where one is to blame, else in its line (from 1)."""
+
+    message: str
+    word: str | None = None
+    line: int | None = None
+
+
+@dataclass(slots=True)
+class _Findings:
+    acts: set[str] = field(default_factory=set)
+    mistakes: list[Mistake] = field(default_factory=list)
+
+
+def look_through(source: str, names: Names) -> tuple[Template, list[Mistake]]:
+    """A text as a template, with everything that is wrong in it."""
+    if not any(mark in source for mark in _MARKUP):
+        return Template(source), []
+    import jinja2
+
+    try:
+        tree = environment().parse(source)
+    except jinja2.TemplateSyntaxError as error:
+        return Template(source), [Mistake(f"the template is not valid: {error.message}", line=error.lineno)]
+    except (RecursionError, MemoryError, OverflowError, ValueError) as error:
+        return Template(source), [Mistake(f"the template is not valid: {error}", line=1)]
+    findings = _Findings()
+    _find_functions(tree, findings)
+    _find_statements(tree, findings)
+    _find_names(tree, names, findings)
+    _find_attributes(tree, names, findings)
+    if not findings.mistakes:
+        findings.mistakes.extend(_find_the_rest(source))
+    return Template(source, frozenset(findings.acts)), findings.mistakes
+
+
+def _find_functions(tree: Any, findings: _Findings) -> None:
+    from jinja2 import nodes
+
+    for node in tree.find_all((nodes.Filter, nodes.Test)):
+        kind, known = (
+            ("filter", environment().filters) if isinstance(node, nodes.Filter) else ("test", environment().tests)
+        )
+        if node.name not in known:
+            message = f"unknown {kind} '{node.name}' in a template{did_you_mean(node.name, known)}"
+            findings.mistakes.append(Mistake(message, node.name))
+            node.name = "string"  # a filter and a test that there is: Jinja2 stops at what it does not know
+
+
+def _find_statements(tree: Any, findings: _Findings) -> None:
+    from jinja2 import nodes
+
+    for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
+        message = "a template cannot read other files; give an act an 'input' part with 'file'"
+        findings.mistakes.append(Mistake(message, line=node.lineno))
+
+
+def _find_names(tree: Any, names: Names, findings: _Findings) -> None:
+    from jinja2 import TemplateSyntaxError, meta
+
+    try:
+        words = sorted(meta.find_undeclared_variables(tree))
+    except TemplateSyntaxError as error:
+        findings.mistakes.append(Mistake(f"the template is not valid: {error.message}", line=error.lineno))
+        return
+    for word in words:
+        if word in names.acts:
+            findings.acts.add(word)
+        elif word == "previous":
+            if names.previous is None:
+                findings.mistakes.append(Mistake("'previous' names the act before; there is none here", word))
+            else:
+                findings.acts.add(names.previous)
+        elif word not in names.variables and word not in environment().globals and word not in ("env", "acts"):
+            known = [*names.variables, *names.acts]
+            hint = did_you_mean(word, known) or "; declare it under 'variables', or name an act"
+            findings.mistakes.append(Mistake(f"unknown name '{word}' in a template{hint}", word))
+
+
+def _find_attributes(tree: Any, names: Names, findings: _Findings) -> None:
+    from jinja2 import nodes
+
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        if not isinstance(node.node, nodes.Name):
+            continue
+        name = node.node.name
+        key = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
+        if name == "env" and key not in names.env:
+            remedy = f"declare it: variables: {{{str(key).lower()}: {{env: {key}}}}}"
+            findings.mistakes.append(Mistake(f"the narrative does not declare env.{key}; {remedy}", "env"))
+        elif name == "acts" and isinstance(key, str) and key in names.acts:
+            findings.acts.add(key)
+        elif name == "acts":
+            hint = did_you_mean(str(key), names.acts)
+            findings.mistakes.append(Mistake(f"unknown act '{key}' in a template{hint}", "acts"))
+        elif (
+            isinstance(node, nodes.Getattr)
+            and (name in names.acts or name == "previous")
+            and not _is_act_attribute(node.attr)
+        ):
+            known = ", ".join(_ACT_ATTRIBUTES)
+            message = f"an act has no '{node.attr}'; it has {known}{did_you_mean(node.attr, _ACT_ATTRIBUTES)}"
+            findings.mistakes.append(Mistake(message, name))
+    _find_bare(tree, findings)
+
+
+def _find_bare(tree: Any, findings: _Findings) -> None:
+    """`env` and `acts` are only good for naming one of what they hold, so that it is known beforehand which."""
+    from jinja2 import nodes
+
+    named = {
+        id(node.node)
+        for node in tree.find_all((nodes.Getattr, nodes.Getitem))
+        if isinstance(node, nodes.Getattr) or isinstance(node.arg, nodes.Const)
+    }
+    for node in tree.find_all(nodes.Name):
+        if node.name in ("env", "acts") and node.ctx == "load" and id(node) not in named:
+            example = "env.NAME" if node.name == "env" else "acts['name']"
+            findings.mistakes.append(Mistake(f"'{node.name}' has to name what it gives, as {example}", node.name))
+
+
+_ACT_ATTRIBUTES = ("text", "json", "model", "usage")
+
+
+def _is_act_attribute(name: str) -> bool:
+    return name in _ACT_ATTRIBUTES or (not name.startswith("_") and hasattr(str, name))
+
+
+def _find_the_rest(source: str) -> list[Mistake]:
+    """What Jinja2 itself finds wrong when it compiles a template."""
+    import jinja2
+
+    try:
+        _compiled(source)
+    except jinja2.TemplateSyntaxError as error:
+        return [Mistake(f"the template is not valid: {error.message}", line=error.lineno)]
+    except (SyntaxError, RecursionError, MemoryError, OverflowError, ValueError) as error:
+        return [Mistake(f"the template is not valid: {error}", line=1)]
+    return []
+
+
+@cache
+def environment() -> "SandboxedEnvironment":
+    """The one environment of all templates.
+
+    Sandboxed, so that a template reaches nothing but its scope; immutable, so that it changes nothing there;
+    without what is random, so that the same run gives the same requests.
+    """
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class Environment(ImmutableSandboxedEnvironment):
+        intercepted_binops = frozenset({"*", "**"})
+
+        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+            if operator == "**" or _repeats_too_much(left, right):
+                raise TemplateError(f"'{operator}' makes too much of it here")
+            return super().call_binop(context, operator, left, right)
+
+    made = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    del made.globals["lipsum"]
+    del made.filters["random"]
+    return made
+
+
+_MAX_REPEATED = 1_000_000
+
+
+def _repeats_too_much(left: Any, right: Any) -> bool:
+    for text, times in ((left, right), (right, left)):
+        if isinstance(text, (str, list, tuple)) and isinstance(times, int):
+            return len(text) * times > _MAX_REPEATED
+    return False
+
+
+@lru_cache(maxsize=4096)
+def _compiled(source: str) -> Any:
+    return environment().from_string(source)

@@ -1,0 +1,363 @@
+"""The executor: runs a plan against a driver, and tells what happens as a stream of events."""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from boticelli_cli.drivers.base import Driver
+from boticelli_cli.errors import BoticelliError, SaveError, TemplateError
+from boticelli_cli.events import (
+    ActDelta,
+    ActFailed,
+    ActFinished,
+    ActSkipped,
+    ActStarted,
+    ErrorInfo,
+    Event,
+    RunFailed,
+    RunFinished,
+    RunInterrupted,
+    RunStarted,
+    describe_error,
+)
+from boticelli_cli.messages import (
+    Finish,
+    Media,
+    MediaDelta,
+    Message,
+    Part,
+    Request,
+    Text,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
+from boticelli_cli.narrative.media import open_part
+from boticelli_cli.narrative.model import TextContent
+from boticelli_cli.narrative.template import ActText
+from boticelli_cli.runs.answer import write_answer
+from boticelli_cli.runs.plan import Plan, PlannedStep, planned_acts
+from boticelli_cli.runs.schedule import Schedule
+
+__all__ = ["MAX_PARALLEL", "execute"]
+
+MAX_PARALLEL = 16
+"""How many acts run at once unless somebody says otherwise."""
+
+_BACKLOG = 100
+"""How many events may wait for a slow reader before the acts wait for it too."""
+
+_log = logging.getLogger(__name__)
+
+
+async def execute(
+    plan: Plan,
+    driver: Driver,
+    *,
+    run_id: str,
+    scope: Mapping[str, Any],
+    provider_of: Callable[[str], str],
+    max_parallel: int = MAX_PARALLEL,
+    streaming: bool = True,
+    stop: asyncio.Event | None = None,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> AsyncGenerator[Event, None]:
+    """Run a plan: yield its events, from `RunStarted` to one of `RunFinished`, `RunFailed`, `RunInterrupted`.
+
+    `scope` is what templates see beside the acts. An act that fails ends the run: no further act starts,
+    those that run already may finish. Setting `stop` ends it at once: what runs is cancelled, what has
+    arrived has been yielded. Closing the iterator cancels everything and waits for it; whoever may leave it
+    early closes it, with `contextlib.aclosing`.
+
+    A reader that is slow slows the acts down: at most 100 events wait for it.
+    """
+    run = _Run(plan, driver, run_id, scope, provider_of, max_parallel, streaming, stop, clock)
+    # The acts belong to a TaskGroup inside this one task, rather than around the `yield`: a group there would
+    # cancel whatever its reader happens to be doing.
+    conductor = asyncio.create_task(run.conduct(), name=f"boticelli run {run_id}")
+    try:
+        while True:
+            event = await run.next_event()
+            if event is None:
+                break
+            yield event
+        await conductor
+    finally:
+        conductor.cancel()
+        await asyncio.wait({conductor})
+
+
+class _Run:
+    """One run: which acts are done, which can start, and the events on their way to the reader."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        driver: Driver,
+        run_id: str,
+        scope: Mapping[str, Any],
+        provider_of: Callable[[str], str],
+        max_parallel: int,
+        streaming: bool,
+        stop: asyncio.Event | None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.plan = plan
+        self.driver = driver
+        self.run_id = run_id
+        self.scope = scope
+        self.provider_of = provider_of
+        self.max_parallel = max_parallel
+        self.streaming = streaming
+        self.stop = stop
+        self.clock = clock
+        self.time = asyncio.get_running_loop().time
+        self.answers: dict[str, ActText] = {}
+        self.turns: dict[str, tuple[Message, ...]] = {}
+        self.usage = Usage()
+        self.failed: tuple[str, ErrorInfo] | None = None
+        self.interrupted = False
+        self._schedule = Schedule(plan)
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._one_ended = asyncio.Event()
+        self._events: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._room = asyncio.Semaphore(_BACKLOG)
+        self._numbers = itertools.count(1)
+
+    async def next_event(self) -> Event | None:
+        event = await self._events.get()
+        self._room.release()
+        return event
+
+    async def tell(self, kind: Callable[..., Event], **facts: Any) -> None:
+        """Put an event on its way. Its number and its place in the queue are taken together, after the wait."""
+        await self._room.acquire()
+        self._events.put_nowait(kind(run=self.run_id, seq=next(self._numbers), at=self.clock(), **facts))
+
+    # The whole run
+
+    async def conduct(self) -> None:
+        try:
+            started = self.time()
+            narrative = self.plan.narrative
+            await self.tell(
+                RunStarted,
+                narrative=narrative.name,
+                plan=planned_acts(self.plan),
+                model_default=narrative.model or "",
+                output_act=self.plan.output_act,
+            )
+            async with asyncio.TaskGroup() as group:
+                watch = group.create_task(self._watch_for_stop())
+                try:
+                    self._start_ready(group)
+                    while self._running:
+                        await self._one_ended.wait()
+                        self._one_ended.clear()
+                        self._start_ready(group)
+                finally:
+                    watch.cancel()
+            await self._close(self.time() - started)
+        finally:
+            self._events.put_nowait(None)
+
+    async def _watch_for_stop(self) -> None:
+        if self.stop is not None:
+            await self.stop.wait()
+            self.interrupted = True
+            for task in self._running.values():
+                task.cancel()
+
+    def _start_ready(self, group: asyncio.TaskGroup) -> None:
+        while len(self._running) < self.max_parallel and not (self.failed or self.interrupted):
+            step = self._schedule.next_ready()
+            if step is None:
+                return
+            name = step.act.name
+            self._running[name] = group.create_task(self._perform(step), name=f"act {name}")
+            self._running[name].add_done_callback(partial(self._ended, name))
+
+    def _ended(self, name: str, _: "asyncio.Task[None]") -> None:
+        del self._running[name]
+        self._one_ended.set()
+
+    async def _close(self, seconds: float) -> None:
+        if self.interrupted:
+            await self.tell(RunInterrupted)
+        elif self.failed is not None:
+            culprit, error = self.failed
+            for name in self._schedule.never_started():
+                await self.tell(ActSkipped, act=name, reason=f"act '{culprit}' failed")
+            await self.tell(RunFailed, error=error)
+        else:
+            await self._finish(seconds)
+
+    async def _finish(self, seconds: float) -> None:
+        try:
+            output = self._output()
+        except TemplateError as error:
+            await self.tell(RunFailed, error=describe_error(TemplateError(f"output: {error.message}")))
+        else:
+            await self.tell(RunFinished, output=output, usage=self.usage, seconds=round(seconds, 6))
+
+    def _output(self) -> str:
+        if self.plan.output_act is not None:
+            return str(self.answers[self.plan.output_act])
+        output = self.plan.narrative.output
+        assert output is not None
+        return output.render(self._scope(output.acts))
+
+    # One act
+
+    async def _perform(self, step: PlannedStep) -> None:
+        name = step.act.name
+        try:
+            request = await self._request(step)
+            answer = await self._ask(step, request)
+            await self._settle(step, request, answer)
+        except BoticelliError as error:
+            await self._fail(name, describe_error(error))
+        except Exception as error:
+            _log.exception("act '%s' failed unexpectedly", name)
+            await self._fail(name, ErrorInfo("internal", f"{type(error).__name__}: {error}"))
+
+    async def _fail(self, name: str, error: ErrorInfo) -> None:
+        if self.failed is None:
+            self.failed = name, replace(error, message=f"act '{name}': {error.message}")
+        await self.tell(ActFailed, act=name, error=error)
+
+    async def _request(self, step: PlannedStep) -> Request:
+        act, settings = step.act, step.act.settings
+        scope = self._scope(act.template_acts, act.previous)
+        folder = self.plan.narrative.folder
+        if all(isinstance(part.content, TextContent) for part in act.input):
+            parts = [open_part(part, folder, scope) for part in act.input]
+        else:
+            parts = await asyncio.to_thread(lambda: [open_part(part, folder, scope) for part in act.input])
+        self.turns[act.name] = (Message("user", tuple(parts)),)
+        system = settings.system.render(scope).rstrip("\n") if settings.system is not None else None
+        return Request(
+            model=settings.model or "",
+            messages=(*self._earlier(step), *self.turns[act.name]),
+            system=system or None,
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            max_tokens=settings.max_tokens,
+            stop=settings.stop or (),
+        )
+
+    def _earlier(self, step: PlannedStep) -> tuple[Message, ...]:
+        steps = self.plan.steps[: step.sees_earlier]
+        seen = step.sees or [each.act.name for each in steps]
+        return tuple(message for name in seen for message in self.turns[name])
+
+    def _scope(self, acts: frozenset[str], previous: str | None = None) -> dict[str, Any]:
+        named = {name: self.answers[name] for name in acts}
+        scope = {**self.scope, **named, "acts": named}
+        if previous in named:
+            scope["previous"] = named[previous]
+        return scope
+
+    async def _ask(self, step: PlannedStep, request: Request) -> "_Answer":
+        name = step.act.name
+        provider = self.provider_of(request.model)
+        answer = _Answer(self.time)
+        await self.tell(ActStarted, act=name, model=request.model, provider=provider, attempt=1)
+        if not (self.streaming and self.driver.supports_streaming(request.model)):
+            await self._ask_whole(name, request, answer)
+            return answer
+        async with self.driver.stream(request) as deltas:
+            async for delta in deltas:
+                match delta:
+                    case TextDelta(text):
+                        answer.add_text(text)
+                        await self.tell(ActDelta, act=name, text=text)
+                    case ThinkingDelta(text):
+                        answer.touch()
+                        await self.tell(ActDelta, act=name, thinking=text)
+                    case MediaDelta(media):
+                        answer.add_media(media)
+                        await self.tell(ActDelta, act=name, media=media)
+                    case Finish():
+                        answer.finish = delta
+        return answer
+
+    async def _ask_whole(self, name: str, request: Request, answer: "_Answer") -> None:
+        response = await self.driver.generate(request)
+        answer.finish = response.finish
+        if response.thinking:
+            await self.tell(ActDelta, act=name, thinking=response.thinking)
+        for media in response.media:
+            answer.add_media(media)
+            await self.tell(ActDelta, act=name, media=media)
+        if response.text:
+            answer.add_text(response.text)
+            await self.tell(ActDelta, act=name, text=response.text)
+
+    async def _settle(self, step: PlannedStep, request: Request, answer: "_Answer") -> None:
+        """Keep an answer for the acts after this one, tell it, and save it where the act says."""
+        name, finish = step.act.name, answer.finish
+        text = "".join(answer.text)
+        served = finish.served_model or request.model
+        self.answers[name] = ActText(text, model=served, usage=finish.usage)
+        spoken: tuple[Part, ...] = (*((Text(text),) if text else ()), *answer.media)
+        if spoken:
+            self.turns[name] += (Message("assistant", spoken),)
+        self.usage += finish.usage
+        await self.tell(
+            ActFinished,
+            act=name,
+            text=text,
+            model=request.model,
+            served_model=served,
+            usage=finish.usage,
+            finish_reason=finish.reason,
+            seconds=round(self.time() - answer.started, 6),
+            first_token_seconds=answer.first_token_seconds,
+        )
+        if (path := _save_path(self.plan, step, self.scope)) is not None:
+            await self._save(name, path, text)
+        self._schedule.done(name)
+
+    async def _save(self, name: str, path: Path, text: str) -> None:
+        """Write an answer to its file. One that cannot be written ends the run, but has been told already."""
+        try:
+            await asyncio.to_thread(write_answer, path, text)
+        except SaveError as error:
+            self.failed = self.failed or (name, describe_error(SaveError(f"act '{name}': {error.message}")))
+
+
+class _Answer:
+    """An answer as it grows."""
+
+    def __init__(self, time: Callable[[], float]) -> None:
+        self.time = time
+        self.started = time()
+        self.first_token_seconds: float | None = None
+        self.text: list[str] = []
+        self.media: list[Media] = []
+        self.finish = Finish("other")
+
+    def touch(self) -> None:
+        if self.first_token_seconds is None:
+            self.first_token_seconds = round(self.time() - self.started, 6)
+
+    def add_text(self, text: str) -> None:
+        self.touch()
+        self.text.append(text)
+
+    def add_media(self, media: Media) -> None:
+        self.touch()
+        self.media.append(media)
+
+
+def _save_path(plan: Plan, step: PlannedStep, scope: Mapping[str, Any]) -> Path | None:
+    if step.act.save is None:
+        return None
+    return plan.narrative.folder / step.act.save.render(scope)

@@ -1,0 +1,92 @@
+"""The views for programs: `jsonl`, a line for every event as it happens, and `json`, one object at the end."""
+
+import json
+from typing import Any, TextIO
+
+from boticelli_cli.events import ErrorInfo, Event, RunFailed, RunFinished, RunInterrupted, as_json
+from boticelli_cli.messages import Usage
+from boticelli_cli.views.notes import Notes
+from boticelli_cli.views.record import ActRecord, Record
+from boticelli_cli.views.text import tell_end
+
+__all__ = ["JsonLinesView", "JsonView", "failure_json"]
+
+
+class JsonLinesView:
+    """Prints every event as one line of JSON."""
+
+    def __init__(self, answer: TextIO, notes: Notes, record: Record) -> None:
+        self._answer = answer
+        self._notes = notes
+        self._record = record
+
+    def show(self, event: Event) -> None:
+        self._record.add(event)
+        self._answer.write(json.dumps(as_json(event), ensure_ascii=False) + "\n")
+        self._answer.flush()
+        if isinstance(event, (RunFailed, RunInterrupted)):
+            tell_end(event, self._record, self._notes)
+
+    def close(self) -> None:
+        pass
+
+
+class JsonView:
+    """Prints one object when the run is over, however it ended."""
+
+    def __init__(self, answer: TextIO, notes: Notes, record: Record) -> None:
+        self._answer = answer
+        self._notes = notes
+        self._record = record
+
+    def show(self, event: Event) -> None:
+        self._record.add(event)
+        if isinstance(event, (RunFinished, RunFailed, RunInterrupted)):
+            self._answer.write(json.dumps(_run_json(self._record), ensure_ascii=False, indent=2) + "\n")
+            self._answer.flush()
+            if not isinstance(event, RunFinished):
+                tell_end(event, self._record, self._notes)
+
+    def close(self) -> None:
+        pass
+
+
+def failure_json(error: ErrorInfo) -> dict[str, Any]:
+    """What `--format json` prints for a run that could not start."""
+    return {"status": "failed", "error": as_json(error)}
+
+
+def _run_json(record: Record) -> dict[str, Any]:
+    started, end = record.started, record.end
+    assert started is not None
+    assert end is not None
+    data: dict[str, Any] = {"run": started.run, "narrative": started.narrative}
+    usage = Usage()
+    for act in record.acts.values():
+        usage += act.finished.usage if act.finished else Usage()
+    match end:
+        case RunFinished():
+            data |= {"status": "finished", "output": end.output}
+        case RunFailed():
+            data |= {"status": "failed", "error": as_json(end.error)}
+        case RunInterrupted():
+            data |= {"status": "interrupted"}
+    data["acts"] = {name: _act_json(act) for name, act in record.acts.items()}
+    data["usage"] = as_json(usage)
+    data["seconds"] = round((end.at - started.at).total_seconds(), 6)
+    return data
+
+
+def _act_json(act: ActRecord) -> dict[str, Any]:
+    data: dict[str, Any] = {"status": act.status, "model": act.planned.model}
+    if act.finished is not None:
+        finished = as_json(act.finished)
+        names = ("text", "served_model", "usage", "finish_reason", "seconds", "first_token_seconds")
+        return data | {name: finished[name] for name in names if name in finished}
+    if act.pieces:
+        data["text"] = act.text
+    if act.error is not None:
+        data["error"] = as_json(act.error)
+    if act.reason is not None:
+        data["reason"] = act.reason
+    return data

@@ -1,0 +1,86 @@
+"""The report: what a view says of a run in plain words. Pure: events and records in, sentences out."""
+
+from collections.abc import Iterator
+
+from boticelli_cli.events import ActFailed, ActFinished, ActSkipped, ActStarted, ErrorInfo, Event
+from boticelli_cli.messages import Usage
+from boticelli_cli.views.record import Record
+
+__all__ = ["ending", "error_lines", "kept_texts", "progress", "seconds_in_words"]
+
+
+def progress(event: Event, record: Record) -> str | None:
+    """One line about an event, or nothing where it is not worth one."""
+    match event:
+        case ActStarted():
+            again = f", attempt {event.attempt}" if event.attempt > 1 else ""
+            return f"▸ {event.act} · {event.model}{again}"
+        case ActFinished():
+            facts = [seconds_in_words(event.seconds), _tokens(event.usage), _unusual_end(event)]
+            saved = record.acts[event.act].planned.save
+            facts.append(f"saves to {saved}" if saved else "")
+            return f"✓ {event.act} · {' · '.join(fact for fact in facts if fact)}"
+        case ActFailed():
+            return f"✗ {event.act} · {event.error.message}"
+        case ActSkipped():
+            return f"- {event.act} · not run: {event.reason}"
+    return None
+
+
+def ending(record: Record, seconds: float | None) -> str | None:
+    """One line about a run that is over."""
+    if record.started is None:
+        return None
+    total = Usage()
+    for act in record.acts.values():
+        total += act.finished.usage if act.finished else Usage()
+    acts = f"{record.count('finished')} of {len(record.acts)} acts"
+    if record.count("finished") == len(record.acts):
+        acts = "1 act" if len(record.acts) == 1 else f"{len(record.acts)} acts"
+    facts = [record.started.narrative, acts, _tokens_both_ways(total)]
+    if seconds is not None:
+        facts.append(seconds_in_words(seconds))
+    return " · ".join(fact for fact in facts if fact)
+
+
+def error_lines(error: ErrorInfo) -> Iterator[str]:
+    """An error, and what to do next."""
+    if error.problems and any(problem.file for problem in error.problems):
+        yield from map(str, error.problems)
+    else:
+        yield from (f"error: {line}" for line in error.message.splitlines() or [error.kind])
+    if error.retry_after is not None:
+        yield f"hint: the provider asks to wait for {seconds_in_words(error.retry_after)}"
+    if error.hint:
+        yield f"hint: {error.hint}"
+
+
+def kept_texts(record: Record, *, shown: frozenset[str]) -> Iterator[str]:
+    """What the acts of a run that did not finish have said, but for those whose text has been shown."""
+    for name, act in record.acts.items():
+        if act.pieces and name not in shown:
+            how = "" if act.status == "finished" else f" ({act.status} before its end)"
+            yield f"── {name}{how} ──\n{act.text.rstrip()}"
+
+
+def seconds_in_words(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s"
+
+
+def _tokens(usage: Usage) -> str:
+    return f"{usage.output:,} tokens" if usage.output is not None else ""
+
+
+def _tokens_both_ways(usage: Usage) -> str:
+    if usage.input is None or usage.output is None:
+        return _tokens(usage)
+    return f"{usage.input:,} tokens in, {usage.output:,} out"
+
+
+def _unusual_end(event: ActFinished) -> str:
+    return {"length": "cut off by max_tokens", "content_filter": "stopped by the provider's filter"}.get(
+        event.finish_reason, ""
+    )
