@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from boticelli_cli.catalog import EMBEDDED, place
 from boticelli_cli.config import environment, read_config
@@ -17,25 +17,29 @@ from boticelli_cli.narrative.check import check_bound
 from boticelli_cli.narrative.load import Loaded
 from boticelli_cli.narrative.load import load as load_file
 from boticelli_cli.narrative.load import parse as parse_narrative
-from boticelli_cli.narrative.model import Act, InputPart, Narrative, Settings, TextContent
-from boticelli_cli.narrative.template import Template
+from boticelli_cli.narrative.model import InputPart, Narrative, Variable
 from boticelli_cli.narrative.variables import bind
+from boticelli_cli.runs.answer import write_answer
 from boticelli_cli.runs.executor import MAX_PARALLEL, execute
-from boticelli_cli.runs.plan import Plan, make_plan
-
-if TYPE_CHECKING:
-    pass
+from boticelli_cli.runs.plan import Plan, describe_plan, make_plan, plan_json
 
 __all__ = [
     "MAX_PARALLEL",
+    "InputPart",
+    "Loaded",
     "Prepared",
+    "Variable",
+    "attach",
     "check",
+    "environment",
+    "known_models",
     "load",
     "narrative_schema",
     "perform",
     "prepare",
-    "prompt_narrative",
+    "prepare_prompt",
     "run",
+    "write_answer",
 ]
 
 
@@ -51,6 +55,14 @@ class Prepared:
     driver: Driver
     notices: tuple[str, ...] = ()
     config_files: tuple[Path, ...] = ()
+
+    def describe(self) -> list[str]:
+        """The plan in words, a line an act."""
+        return list(describe_plan(self.plan))
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as plain JSON data."""
+        return plan_json(self.plan)
 
     def with_notices(self, more: Iterable[str]) -> "Prepared":
         return replace(self, notices=(*more, *self.notices))
@@ -117,9 +129,15 @@ def prepare(
     only: Sequence[str] = (),
     start: str | None = None,
     driver: Driver | None = None,
+    rehearse: bool = False,
 ) -> Prepared:
-    """Check everything about a run that can be checked before it starts. Arguments and errors as in `run`."""
+    """Check everything about a run that can be checked before it starts.
+
+    With `rehearse`, every act runs on the embedded model. Other arguments and errors as in `run`.
+    """
     notices: list[str] = []
+    if rehearse:
+        model = _rehearsal_model(model)
     if not isinstance(narrative, Narrative):
         loaded = check(narrative)
         narrative = loaded.or_raise()
@@ -156,21 +174,33 @@ def perform(
     )
 
 
-def prompt_narrative(
+def prepare_prompt(
     texts: Iterable[str],
     *,
+    model: str | None = None,
     system: str | None = None,
-    settings: Settings = Settings(),
+    options: Mapping[str, list[str]] | None = None,
     attachments: Iterable[InputPart] = (),
-) -> Narrative:
-    """One prompt as a narrative of one act, `answer`. Its texts are sent as they are: they are no templates."""
-    defaults = read_config(environment(), Path.cwd()).settings
-    if system is not None:
-        settings = replace(settings, system=Template(system, literal=True))
-    settings = replace(settings.over(defaults), context="fresh")
-    parts = [InputPart("text", TextContent(Template(text, literal=True))) for text in texts]
-    act = Act("answer", (*attachments, *parts), settings)
-    return Narrative("stream", (act,), model=settings.model)
+) -> Prepared:
+    """One prompt, as a run of the one act `answer`. Raises InputError."""
+    from boticelli_cli.narrative.prompt import prompt_narrative, read_options
+
+    settings = read_options(options or {}).over(read_config(environment(), Path.cwd()).settings)
+    return prepare(prompt_narrative(texts, system=system, settings=settings, attachments=attachments), model=model)
+
+
+def known_models() -> tuple[str, ...]:
+    """The models that can be asked here, as people write them."""
+    from boticelli_cli.drivers.rehearsal import MODELS
+
+    return MODELS
+
+
+def attach(name: str, data: bytes | None = None) -> InputPart:
+    """A file, a URL, or `data` from somewhere else, as a part of a prompt. Raises UsageError."""
+    from boticelli_cli.narrative.prompt import attach
+
+    return attach(name, data)
 
 
 def narrative_schema() -> dict[str, Any]:
@@ -178,6 +208,12 @@ def narrative_schema() -> dict[str, Any]:
     from boticelli_cli.narrative.document import json_schema
 
     return json_schema()
+
+
+def _rehearsal_model(model: str | None) -> str:
+    if model is not None and place(model).provider != EMBEDDED:
+        raise UsageError(f"--rehearse runs on '{EMBEDDED}', but --model asks for '{model}'; give one of them")
+    return model or EMBEDDED
 
 
 def _with_model(narrative: Narrative, model: str | None) -> Narrative:

@@ -10,7 +10,7 @@ import typer
 from boticelli_cli.cli.failures import WRONG_INPUT, telling_errors
 
 if TYPE_CHECKING:
-    from boticelli_cli.narrative.load import Loaded
+    from boticelli_cli.app import Loaded
 
 __all__ = ["check"]
 

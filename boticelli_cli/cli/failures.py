@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -10,7 +11,7 @@ import typer
 
 from boticelli_cli.errors import BoticelliError, InputError
 
-__all__ = ["FAILED", "INTERRUPTED", "WRONG_INPUT", "leave_stdout", "telling_errors"]
+__all__ = ["FAILED", "INTERRUPTED", "WRONG_INPUT", "leave_stdout", "tell_bug", "telling_errors"]
 
 FAILED = 1
 WRONG_INPUT = 2
@@ -37,6 +38,16 @@ def leave_stdout() -> None:
     """Stop writing to a pipe that nobody reads, so that not even Python's last flush complains."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tell_bug(error: Exception) -> None:
+    """Tell an error that nobody expected: a mistake of this program."""
+    from boticelli_cli.app import environment
+
+    if environment().get("BOTICELLI_DEBUG") == "1":
+        traceback.print_exception(error)
+    print(f"error: this is a bug in boticelli: {type(error).__name__}: {error}", file=sys.stderr)
+    print("hint: BOTICELLI_DEBUG=1 shows where it happened; please report it", file=sys.stderr, flush=True)
 
 
 def _tell(error: BoticelliError, shown_as: str) -> None:

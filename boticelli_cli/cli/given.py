@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 from boticelli_cli.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from boticelli_cli.narrative.model import Variable
+    from boticelli_cli.app import Variable
 
 __all__ = ["Stdin", "read_variables", "without_surrogates"]
 

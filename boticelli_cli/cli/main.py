@@ -6,6 +6,7 @@ from typing import Annotated, TextIO
 import typer
 
 from boticelli_cli.cli.check import check
+from boticelli_cli.cli.failures import FAILED, leave_stdout, tell_bug
 from boticelli_cli.cli.new import new
 from boticelli_cli.cli.options import GlobalOptions, Quiet, Verbose
 from boticelli_cli.cli.run import run
@@ -62,6 +63,9 @@ def main() -> None:
     except SystemExit:
         _flush_or_forget()
         raise
+    except Exception as error:
+        tell_bug(error)
+        sys.exit(FAILED)
 
 
 def _force_utf8(output: TextIO) -> None:
@@ -76,6 +80,4 @@ def _flush_or_forget() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        from boticelli_cli.cli.failures import leave_stdout
-
         leave_stdout()

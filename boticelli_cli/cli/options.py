@@ -35,9 +35,9 @@ class FormatName(StrEnum):
 
 
 def _complete_model(incomplete: str) -> list[str]:
-    from boticelli_cli.drivers.rehearsal import MODELS
+    from boticelli_cli import app
 
-    return [model for model in MODELS if model.startswith(incomplete)]
+    return [model for model in app.known_models() if model.startswith(incomplete)]
 
 
 Quiet = Annotated[

@@ -42,7 +42,6 @@ def play(
 ) -> int:
     """Run what has been prepared, show it, and return the exit code."""
     from boticelli_cli import app
-    from boticelli_cli.config import environment
     from boticelli_cli.views.choose import choose_format, make_view
     from boticelli_cli.views.notes import Notes
     from boticelli_cli.views.record import Record
@@ -50,7 +49,7 @@ def play(
     notes = Notes(sys.stderr, quiet=options.quiet, verbose=options.verbose)
     for notice in prepared.notices:
         notes.say(notice)
-    dumb = environment().get("TERM", "dumb" if os.name != "nt" else "") == "dumb"
+    dumb = app.environment().get("TERM", "dumb" if os.name != "nt" else "") == "dumb"
     chosen = choose_format(shown_as, terminal=sys.stdout.isatty(), dumb=dumb)
     record = Record()
     stop = asyncio.Event()
@@ -108,8 +107,8 @@ def _opened(path: Path) -> Iterator[TextIO]:
 
 def _write_output(path: Path, record: "Record", notes: "Notes") -> None:
     """Write the answer, or if it cannot be written, tell it: it has been paid for."""
+    from boticelli_cli.app import write_answer
     from boticelli_cli.events import RunFinished
-    from boticelli_cli.runs.answer import write_answer
 
     if not isinstance(record.end, RunFinished):
         notes.must_say(f"'{path}' was not written: there is no whole answer")

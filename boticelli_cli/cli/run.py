@@ -127,38 +127,26 @@ def _prepare(
     narrative: str, given: list[str], model: str | None, only: list[str], start: str | None, rehearse: bool
 ) -> "Prepared":
     from boticelli_cli import app
-    from boticelli_cli.catalog import EMBEDDED, place
     from boticelli_cli.cli.given import Stdin, read_variables
-    from boticelli_cli.errors import UsageError
 
     stdin = Stdin(sys.stdin)
-    if rehearse and model is not None and place(model).provider != EMBEDDED:
-        raise UsageError(f"--rehearse runs on '{EMBEDDED}', and --model asks for '{model}'; give one of them")
-    if rehearse:
-        model = model or EMBEDDED
     data = stdin.take("the narrative") if narrative == "-" else None
     loaded = app.check("stdin" if data is not None else narrative, data)
     story = loaded.or_raise()
     variables = read_variables(given, story.variables, stdin)
-    prepared = app.prepare(story, variables=variables, model=model, only=only, start=start)
+    prepared = app.prepare(story, variables=variables, model=model, only=only, start=start, rehearse=rehearse)
     return prepared.with_notices(str(problem) for problem in loaded.problems)
 
 
 def _show_plan(prepared: "Prepared", shown_as: FormatName) -> None:
-    from boticelli_cli.runs.plan import describe_plan, plan_json
-
     if shown_as in (FormatName.json, FormatName.jsonl):
         indent = 2 if shown_as is FormatName.json else None
-        print(json.dumps(plan_json(prepared.plan), ensure_ascii=False, indent=indent))
-        return
-    for line in describe_plan(prepared.plan):
-        print(line)
+        print(json.dumps(prepared.as_json(), ensure_ascii=False, indent=indent))
+    else:
+        print("\n".join(prepared.describe()))
 
 
 def _tell_plan(prepared: "Prepared") -> None:
-    from boticelli_cli.runs.plan import describe_plan
-
     for file in prepared.config_files:
         print(f"configuration: {file}", file=sys.stderr)
-    for line in describe_plan(prepared.plan):
-        print(line, file=sys.stderr)
+    print("\n".join(prepared.describe()), file=sys.stderr)

@@ -1,8 +1,7 @@
 """`boticelli stream`: one prompt, streamed."""
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,8 +9,8 @@ from boticelli_cli.cli.failures import telling_errors
 from boticelli_cli.cli.options import FormatName, Model, OutputFormat, Quiet, Verbose, global_options
 
 if TYPE_CHECKING:
+    from boticelli_cli.app import InputPart
     from boticelli_cli.cli.given import Stdin
-    from boticelli_cli.narrative.model import InputPart, Settings
 
 __all__ = ["stream"]
 
@@ -68,14 +67,14 @@ def stream(
         from boticelli_cli.cli.play import play
 
         stdin = Stdin(sys.stdin)
-        attachments = [_attachment(each, stdin) for each in attach or []]
-        narrative = app.prompt_narrative(
+        attachments = [_attach(each, stdin) for each in attach or []]
+        prepared = app.prepare_prompt(
             _texts(prompt, stdin, attachments),
+            model=model,
             system=system,
-            settings=_settings(option or []),
+            options=_options(option or []),
             attachments=attachments,
         )
-        prepared = app.prepare(narrative, model=model)
         code = play(prepared, options=options, shown_as=shown_as, streaming=not no_stream, headings=False)
         raise typer.Exit(code)
 
@@ -93,62 +92,19 @@ def _texts(prompt: str | None, stdin: "Stdin", attachments: list["InputPart"]) -
     return texts
 
 
-def _attachment(name: str, stdin: "Stdin") -> "InputPart":
-    import base64
+def _attach(name: str, stdin: "Stdin") -> "InputPart":
+    from boticelli_cli import app
 
-    from boticelli_cli.errors import UsageError
-    from boticelli_cli.narrative.media import URL_SCHEMES, attachment, infer_mime, kind_of
-    from boticelli_cli.narrative.model import Base64Content, InputPart, UrlContent
-    from boticelli_cli.narrative.template import Template
-
-    if name.partition("://")[0] in URL_SCHEMES and "://" in name:
-        mime = infer_mime(name.partition("?")[0])
-        return InputPart(kind_of(mime or "application/pdf"), UrlContent(Template(name, literal=True)), mime)
-    if name == "-":
-        data, label = stdin.take("the attachment"), None
-    else:
-        try:
-            data, label = Path(name).read_bytes(), Path(name).name
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise UsageError(f"--attach: '{name}' cannot be read: {reason}") from None
-    media = attachment(data, label)
-    return InputPart(media.kind, Base64Content(base64.b64encode(data).decode()), media.mime, label)
+    return app.attach(name, stdin.take("the attachment") if name == "-" else None)
 
 
-def _settings(given: list[str]) -> "Settings":
-    from boticelli_cli.errors import Problem, UsageError, did_you_mean
-    from boticelli_cli.narrative.document import SettingsDocument, validate
-    from boticelli_cli.narrative.load import settings_of
-    from boticelli_cli.narrative.source import Source
+def _options(given: list[str]) -> dict[str, list[str]]:
+    from boticelli_cli.errors import Problem, UsageError
 
-    data: dict[str, Any] = {}
-    problems: list[Problem] = []
+    if wrong := [item for item in given if "=" not in item]:
+        raise UsageError([Problem(f"--option {item}: write NAME=VALUE") for item in wrong])
+    options: dict[str, list[str]] = {}
     for item in given:
-        name, equals, value = item.partition("=")
-        if not equals:
-            problems.append(Problem(f"--option {item}: write NAME=VALUE"))
-        elif name not in _OPTIONS:
-            hint = did_you_mean(name, _OPTIONS) or f"; there are {', '.join(_OPTIONS)}"
-            problems.append(Problem(f"--option {item}: unknown option '{name}'{hint}"))
-        elif name == "stop":
-            data.setdefault(name, []).append(value)
-        else:
-            data[name] = _number(value)
-    document, found = validate(SettingsDocument, Source("--option", "", data, {}, {}))
-    problems += [Problem(f"--option: {problem.message}") for problem in found]
-    if problems:
-        raise UsageError(problems)
-    return settings_of(document, literal=True)
-
-
-_OPTIONS = ("temperature", "top_p", "max_tokens", "stop")
-
-
-def _number(text: str) -> int | float | str:
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text
+        name, _, value = item.partition("=")
+        options.setdefault(name, []).append(value)
+    return options

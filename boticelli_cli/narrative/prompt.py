@@ -1,0 +1,86 @@
+"""One prompt as a narrative of one act: what is asked, what is attached, how it is put to the model."""
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from boticelli_cli.errors import Problem, UsageError, did_you_mean
+from boticelli_cli.narrative.document import SettingsDocument, validate
+from boticelli_cli.narrative.load import settings_of
+from boticelli_cli.narrative.media import URL_SCHEMES, attachment, infer_mime, kind_of
+from boticelli_cli.narrative.model import (
+    Act,
+    Base64Content,
+    InputPart,
+    Narrative,
+    Settings,
+    TextContent,
+    UrlContent,
+)
+from boticelli_cli.narrative.source import Source
+from boticelli_cli.narrative.template import Template
+
+__all__ = ["OPTIONS", "attach", "prompt_narrative", "read_options"]
+
+OPTIONS = ("temperature", "top_p", "max_tokens", "stop")
+"""The settings that a single prompt takes by name."""
+
+
+def prompt_narrative(
+    texts: Iterable[str], *, system: str | None, settings: Settings, attachments: Iterable[InputPart]
+) -> Narrative:
+    """A narrative of the one act `answer`. Its texts are sent as they are: they are no templates."""
+    if system is not None:
+        settings = replace(settings, system=Template(system, literal=True))
+    parts = [InputPart("text", TextContent(Template(text, literal=True))) for text in texts]
+    act = Act("answer", (*attachments, *parts), replace(settings, context="fresh"))
+    return Narrative("stream", (act,), model=settings.model)
+
+
+def attach(name: str, data: bytes | None = None) -> InputPart:
+    """Something to look at or listen to: a file, a URL, or `data` from somewhere else. Raises UsageError."""
+    scheme, separator, _ = name.partition("://")
+    if data is None and separator and scheme in URL_SCHEMES:
+        mime = infer_mime(name.partition("?")[0])
+        return InputPart(kind_of(mime or "application/pdf"), UrlContent(Template(name, literal=True)), mime)
+    label = None if data is not None else Path(name).name
+    if data is None:
+        try:
+            data = Path(name).read_bytes()
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise UsageError(f"--attach: '{name}' cannot be read: {reason}") from None
+    media = attachment(data, label)
+    return InputPart(media.kind, Base64Content(base64.b64encode(data).decode()), media.mime, label)
+
+
+def read_options(given: Mapping[str, list[str]]) -> Settings:
+    """Settings from text, each by its name. Raises UsageError with all that is wrong."""
+    problems = [
+        Problem(f"--option {name}: there is no such option{did_you_mean(name, OPTIONS) or '; there are ' + _listed()}")
+        for name in given
+        if name not in OPTIONS
+    ]
+    data = {
+        name: values if name == "stop" else _number(values[-1]) for name, values in given.items() if name in OPTIONS
+    }
+    document, found = validate(SettingsDocument, Source("--option", "", data, {}, {}))
+    problems += [Problem(f"--option: {problem.message}") for problem in found]
+    if problems:
+        raise UsageError(problems)
+    return settings_of(document, literal=True)
+
+
+def _listed() -> str:
+    return ", ".join(OPTIONS)
+
+
+def _number(text: str) -> Any:
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text

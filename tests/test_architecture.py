@@ -1,0 +1,145 @@
+"""Who may import whom. Data goes one way, and nothing imports upward."""
+
+import ast
+import re
+from collections import defaultdict
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "boticelli_cli"
+
+MAP: dict[str, set[str]] = {
+    # words
+    "errors": set(),
+    "messages": set(),
+    "events": {"errors", "messages"},
+    # pure, but for reading files
+    "catalog": {"errors"},
+    "narrative": {"errors", "messages"},
+    "config": {"errors", "narrative"},
+    "wire": {"errors", "messages"},
+    # the outside world
+    "drivers": {"errors", "messages", "catalog", "wire"},
+    "drivers.base": {"messages"},
+    # both know only drivers.base
+    "routing": {"errors", "messages", "catalog", "drivers.base"},
+    "runs": {"errors", "messages", "events", "narrative", "drivers.base"},
+    # to people
+    "views": {"errors", "messages", "events"},
+    "gateway": {"errors", "messages", "drivers.base", "wire"},
+    # the parts, joined
+    "app": {"errors", "messages", "events", "catalog", "config", "narrative", "drivers", "routing", "runs", "gateway"},
+    "cli": {"app", "errors", "events", "views"},
+    "__init__": {"app", "errors", "events", "messages", "narrative"},
+    "__main__": {"cli"},
+}
+"""What each part may import of the others. A part that is not here yet is let in by writing it here first."""
+
+OWNERS = {
+    r"import httpx|from httpx": "drivers/http.py",
+    r"os\.environ|os\.getenv": "config.py",
+    r"import yaml\b": "narrative/yaml.py",
+    r"import tomllib": "narrative/toml.py",
+    r"asyncio\.run\(": "cli/play.py",
+}
+"""What only one module does."""
+
+
+def modules() -> list[Path]:
+    return sorted(ROOT.rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts)
+
+
+def part_of(module: str) -> str:
+    return module if module == "drivers.base" else module.partition(".")[0]
+
+
+def imports_of(path: Path) -> set[str]:
+    """The modules of this package that a module imports, anywhere in it, as names below the package."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are written in full"
+            base = node.module or ""
+            found |= {f"{base}.{alias.name}" if is_module(f"{base}.{alias.name}") else base for alias in node.names}
+    return {name.removeprefix("boticelli_cli.") for name in found if name.startswith("boticelli_cli.")}
+
+
+def is_module(name: str) -> bool:
+    if not name.startswith("boticelli_cli."):
+        return False
+    path = ROOT.joinpath(*name.split(".")[1:])
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+def wrong_imports(path: Path) -> list[str]:
+    module = name_of(path)
+    part = part_of(module)
+    wrong = []
+    for imported in imports_of(path):
+        other = part_of(imported)
+        allowed = MAP[part]
+        if other.partition(".")[0] == part.partition(".")[0]:
+            continue
+        if other not in allowed and other.partition(".")[0] not in allowed:
+            wrong.append(f"{module} imports {imported}")
+    return wrong
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_imports_only_what_the_map_allows(path: Path) -> None:
+    assert part_of(name_of(path)) in MAP, "a new part has to be put on the map"
+    assert wrong_imports(path) == []
+
+
+def test_the_map_itself_has_no_ring() -> None:
+    graph = {part: {other for other in others if other in MAP} for part, others in MAP.items()}
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph: dict[str, set[str]] = defaultdict(set)
+    for path in modules():
+        if path.name != "__init__.py":
+            graph[name_of(path)] = imports_of(path)
+    assert list(TopologicalSorter(graph).static_order())
+
+
+def test_a_planted_import_is_found(tmp_path: Path) -> None:
+    planted = ROOT / "messages.py"
+    copy = tmp_path / "messages.py"
+    copy.write_text(planted.read_text() + "\nfrom boticelli_cli.app import run\n")
+    assert imports_of(copy) - imports_of(planted) == {"app"}
+    assert "app" not in MAP["messages"]
+
+
+@pytest.mark.parametrize(("pattern", "owner"), OWNERS.items(), ids=OWNERS.values())
+def test_some_things_are_done_in_one_place(pattern: str, owner: str) -> None:
+    elsewhere = [
+        name_of(path)
+        for path in modules()
+        if path.relative_to(ROOT).as_posix() != owner and re.search(pattern, path.read_text())
+    ]
+    assert elsewhere == []
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("__init__.py")), ids=name_of)
+def test_every_package_says_what_lives_in_it_and_what_it_does_not_know(path: Path) -> None:
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    assert docstring.count(".") >= 2
+
+
+@pytest.mark.parametrize("path", modules(), ids=name_of)
+def test_every_module_says_what_it_is_and_stays_small(path: Path) -> None:
+    text = path.read_text()
+    assert ast.get_docstring(ast.parse(text))
+    assert text.count("\n") <= 450
+    assert path.stem not in ("utils", "helpers", "common", "manager", "shared")
