@@ -20,16 +20,19 @@ def _complete_act(context: typer.Context, incomplete: str) -> list[str]:
     from boticelli_cli import app
     from boticelli_cli.errors import BoticelliError
 
+    named = context.params.get("narrative") or next(iter(context.args), None)
+    if named is None:
+        return []
     try:
-        narrative = app.load(context.params["narrative"])
-    except (BoticelliError, KeyError, TypeError):
+        narrative = app.load(named)
+    except BoticelliError:
         return []
     return [act.name for act in narrative.acts if act.name.startswith(incomplete)]
 
 
 def run(
     context: typer.Context,
-    narrative: Annotated[str, typer.Argument(help="A YAML or TOML file; - reads stdin.")],
+    narrative: Annotated[str, typer.Argument(metavar="NARRATIVE", help="A YAML or TOML file; - reads stdin.")],
     var: Annotated[
         list[str] | None,
         typer.Option(

@@ -143,8 +143,13 @@ def _prompt(act: Act, source: Source) -> Problems:
     raw = _at(source.data, path)
     if isinstance(raw, str) and not raw.strip():
         yield source.problem(path, f"act '{act.name}': the prompt is empty; say what to ask")
-    elif raw is None and not _at(source.data, ("acts", act.name, "input")):
+    elif raw is None and not any(_means_prompt(key) for key in _at(source.data, ("acts", act.name)) or ()):
         yield source.problem(("acts", act.name), f"act '{act.name}' has no 'prompt'; say what to ask")
+
+
+def _means_prompt(key: str) -> bool:
+    """Whether a key gives an act something to ask, or is misspelt and told as that already."""
+    return key in ("prompt", "input") or did_you_mean(key, ("prompt", "input")) != ""
 
 
 def _parts(act: Act, known: _Known, source: Source) -> Problems:

@@ -75,9 +75,11 @@ def _refuse_foreign(source: Source, problems: list[Problem]) -> None:
     names = ", ".join(dict.fromkeys(_name(source, path) for path in found))
     message = f"not supported here, as they need the original project's databases and bots: {names}"
     problems.append(source.problem(found[0], message))
-    for path in found:
+    for path in found:  # told once is enough
         if len(path) == 1:
             data.pop(path[0])
+        else:
+            acts[path[1]]["input"][path[3]] = {"type": "text", "content": "?"}
 
 
 def _name(source: Source, path: DocumentPath) -> str:

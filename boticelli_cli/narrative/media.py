@@ -72,8 +72,8 @@ def part_problem(part: InputPart, folder: Path, scope: Mapping[str, Any]) -> str
                 return _file_problem(part, folder / path.render(scope), path.render(scope))
             case UrlContent(url):
                 return _url_problem(part, url.render(scope))
-            case Base64Content(data):
-                _media(part, *_decoded(data))
+            case Base64Content():
+                open_part(part, folder, scope)
             case TextContent():
                 pass
     except (InputError, ValueError) as error:

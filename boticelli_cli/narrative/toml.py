@@ -114,7 +114,11 @@ def _plain(value: Any) -> Any:
 def _syntax_problem(message: str, text: str, name: str) -> Problem:
     reason, _, place = message.partition(" (at ")
     if found := re.match(r"line (\d+), column (\d+)", place):
-        return Problem(_lower(reason), name, int(found[1]), int(found[2]))
+        line, column = int(found[1]), int(found[2])
+        if reason.startswith(("Cannot overwrite", "Cannot declare")):  # told at the end of what stands twice
+            written = text.split("\n")[line - 1]
+            reason, column = "this is given twice", len(written) - len(written.lstrip()) + 1
+        return Problem(_lower(reason), name, line, column)
     if "end of document" in place:
         return problem_at(name, text, len(text.rstrip("\n")), f"{_lower(reason)} at the end of the file")
     return Problem(_lower(message), name)

@@ -214,9 +214,10 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, name: str) -> Proble
     if mark is None:
         return Problem(error.problem or "this is not YAML", name)
     lines = text.split("\n")
-    number = min(mark.line, len(lines) - 1)
-    offset = sum(len(each) + 1 for each in lines[:number]) + min(mark.column, len(lines[number]))
-    return problem_at(name, text, offset, _syntax_message(error, lines[number]))
+    if mark.line >= len(lines):  # behind the end
+        return problem_at(name, text, len(text), _syntax_message(error, lines[-1]))
+    offset = sum(len(line) + 1 for line in lines[: mark.line]) + min(mark.column, len(lines[mark.line]))
+    return problem_at(name, text, offset, _syntax_message(error, lines[mark.line]))
 
 
 def _syntax_message(error: yaml.MarkedYAMLError, line: str) -> str:

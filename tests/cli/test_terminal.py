@@ -1,0 +1,129 @@
+"""The program in a real terminal."""
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.cli.stories import CHAIN, FAILING, PARALLEL, write
+from tests.process import Terminal
+
+INTRO = "This is a rehearsal; no model was asked."
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (40, 10), (200, 60)])
+def test_shows_every_act_once_and_complete_at_any_size(folder: Path, columns: int, lines: int) -> None:
+    terminal = Terminal("run", write(folder, PARALLEL), "-m", "rehearsal/fast", columns=columns, lines=lines)
+    assert terminal.finish() == 0
+    text = " ".join(terminal.everything.split())
+    assert text.count(INTRO) == 4
+    assert [text.index(f"{name} ──") for name in ("one", "two", "three", "end")] == sorted(
+        text.index(f"{name} ──") for name in ("one", "two", "three", "end")
+    )
+    assert "parallel · 4 acts" in text
+    assert "╭" not in terminal.everything
+    assert terminal.cursor_is_visible
+
+
+def test_shows_a_panel_for_each_running_act_while_it_runs(folder: Path) -> None:
+    terminal = Terminal("run", write(folder, PARALLEL))
+    terminal.read_until(lambda seen: seen.screen.count("╰") == 3 and "wind" in seen.screen)
+    assert "0 of 4 acts done, 3 running, 1 waiting" in terminal.screen
+    assert all(f"{name} · rehearsal" in terminal.screen for name in ("one", "two", "three"))
+    terminal.signal(signal.SIGINT)
+    assert terminal.finish() == 130
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (40, 10)])
+def test_the_live_region_is_always_shorter_than_the_screen(folder: Path, columns: int, lines: int) -> None:
+    acts = "".join(f"  a{number}: Speak of the wind {number}.\n" for number in range(30))
+    story = write(folder, f"narrative: {{name: many, model: rehearsal, context: fresh}}\nacts:\n{acts}")
+    terminal = Terminal("run", story, "-j", "30", "-m", "rehearsal/slow", columns=columns, lines=lines)
+    terminal.read_until(lambda seen: len(seen.raw) > 20_000 and "30 running" in seen.screen)
+    assert terminal.everything == terminal.screen
+    terminal.signal(signal.SIGINT)
+    assert terminal.finish() == 130
+
+
+def test_ctrl_c_keeps_what_has_arrived_and_leaves_the_terminal_sane(folder: Path) -> None:
+    terminal = Terminal("run", write(folder, CHAIN), "-m", "rehearsal")
+    terminal.read_until(lambda seen: "no model" in seen.screen)
+    terminal.type(b"\x03")
+    assert terminal.finish() == 130
+    assert "This is a rehearsal; no model" in terminal.everything
+    assert "(interrupted before its end)" in terminal.everything
+    assert "interrupted: chain · 0 of 2 acts" in terminal.everything
+    assert terminal.cursor_is_visible
+    assert "Traceback" not in terminal.everything
+
+
+def test_a_second_ctrl_c_ends_at_once(folder: Path) -> None:
+    terminal = Terminal("run", write(folder, CHAIN), "-m", "rehearsal/slow")
+    terminal.read_until(lambda seen: "rehearsal/slow" in seen.screen)
+    terminal.type(b"\x03\x03")
+    assert terminal.finish() == 130
+    assert terminal.cursor_is_visible
+
+
+def test_a_failed_run_is_told_in_a_panel(folder: Path) -> None:
+    terminal = Terminal("run", write(folder, FAILING))
+    assert terminal.finish() == 1
+    text = " ".join(terminal.everything.split())
+    assert "the run failed" in text
+    assert "act 'bad': the rehearsal broke off after 5 words" in text
+    assert "not run: act 'bad' failed" in text
+    assert "(failed before its end)" in text
+
+
+def test_stream_shows_the_answer_and_nothing_but_the_answer(folder: Path) -> None:
+    terminal = Terminal("stream", "Say hello.", "-m", "rehearsal/fast")
+    assert terminal.finish() == 0
+    lines = terminal.everything.splitlines()
+    assert lines[0].startswith("This is a rehearsal; no model was asked. The prompt reads “Say hello.”.")
+    assert "───" not in terminal.everything
+    assert "✓" not in terminal.everything
+
+
+def test_a_dumb_terminal_gets_plain_text(folder: Path) -> None:
+    terminal = Terminal("run", write(folder, CHAIN), env={"TERM": "dumb"})
+    assert terminal.finish() == 0
+    assert b"\x1b" not in terminal.raw
+    assert "## outline" in terminal.everything
+
+
+def test_no_color_is_honoured(folder: Path) -> None:
+    coloured = Terminal("run", write(folder, FAILING))
+    assert coloured.finish() == 1
+    assert re.search(rb"\x1b\[[0-9;]*3[0-7]", coloured.raw)
+    terminal = Terminal("run", write(folder, FAILING), env={"NO_COLOR": "1"})
+    assert terminal.finish() == 1
+    assert not re.search(rb"\x1b\[[0-9;]*3[0-7]", terminal.raw)
+
+
+def test_text_in_a_terminal_is_the_answer_alone_on_stdout(folder: Path) -> None:
+    terminal = Terminal("run", write(folder, CHAIN), "--format", "text", "-q")
+    assert terminal.finish() == 0
+    assert terminal.everything.startswith("This is a rehearsal")
+    assert b"\x1b" not in terminal.raw
+
+
+def test_a_variable_from_stdin_is_asked_for_when_nothing_is_piped_in(folder: Path) -> None:
+    story = write(folder, "narrative: {name: n}\nvariables: {notes: {stdin: true}}\nacts: {a: '{{ notes }}'}")
+    terminal = Terminal("run", story)
+    assert terminal.finish() == 2
+    assert "variable 'notes' has no value" in terminal.everything
+    assert "pipe it in" in " ".join(terminal.everything.split())
+
+
+def test_narrow_and_short_terminals_do_not_break_it(folder: Path) -> None:
+    terminal = Terminal("run", write(folder, PARALLEL), "-m", "rehearsal/fast", columns=12, lines=3)
+    assert terminal.finish() == 0
+    assert "Traceback" not in terminal.everything
+
+
+def test_output_to_a_file_is_watched_live_all_the_same(folder: Path) -> None:
+    terminal = Terminal("run", write(folder, CHAIN), "-o", "answer.md")
+    assert terminal.finish() == 0
+    assert (folder / "answer.md").read_text().startswith(INTRO)
+    assert "answer written to answer.md" in terminal.everything

@@ -1,0 +1,65 @@
+"""Events to show to views, without a run."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+from boticelli_cli.events import (
+    ActDelta,
+    ActFailed,
+    ActFinished,
+    ActStarted,
+    ErrorInfo,
+    PlannedAct,
+    RunFailed,
+    RunFinished,
+    RunInterrupted,
+    RunStarted,
+)
+from boticelli_cli.messages import Usage
+
+
+class Teller:
+    """Makes events of one run, numbered and a second apart."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+
+    def _facts(self) -> dict[str, Any]:
+        number = next(self._numbers)
+        return {"run": "r", "seq": number, "at": datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number)}
+
+    def run(self, *acts: str, output_act: str | None = None) -> RunStarted:
+        plan = tuple(PlannedAct(act, "m", ()) for act in acts)
+        return RunStarted(**self._facts(), narrative="n", plan=plan, model_default="m", output_act=output_act)
+
+    def started(self, act: str) -> ActStarted:
+        return ActStarted(**self._facts(), act=act, model="m", provider="p", attempt=1)
+
+    def said(self, act: str, text: str) -> ActDelta:
+        return ActDelta(**self._facts(), act=act, text=text)
+
+    def finished(self, act: str, text: str = "") -> ActFinished:
+        usage = Usage(input=1, output=2)
+        return ActFinished(
+            **self._facts(),
+            act=act,
+            text=text,
+            model="m",
+            served_model="m",
+            usage=usage,
+            finish_reason="stop",
+            seconds=1.5,
+        )
+
+    def failed(self, act: str) -> ActFailed:
+        return ActFailed(**self._facts(), act=act, error=ErrorInfo("provider", "no"))
+
+    def over(self, output: str) -> RunFinished:
+        return RunFinished(**self._facts(), output=output, usage=Usage(), seconds=3.0)
+
+    def broke(self) -> RunFailed:
+        return RunFailed(**self._facts(), error=ErrorInfo("provider", "no", hint="try this"))
+
+    def interrupted(self) -> RunInterrupted:
+        return RunInterrupted(**self._facts())
