@@ -1,6 +1,15 @@
-"""`python -m boticelli_cli` is `boticelli`."""
+"""Where the program starts: `boticelli`, and `python -m boticelli_cli`."""
 
-from boticelli_cli.cli.main import main
+import signal
+
+
+def main() -> None:
+    """Start the program. Until a run says otherwise, Ctrl-C ends it at once and without a word."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from boticelli_cli.cli.main import main as run_command
+
+    run_command()
+
 
 if __name__ == "__main__":
     main()

@@ -13,11 +13,13 @@ from boticelli_cli.config import environment, read_config
 from boticelli_cli.drivers.base import Driver
 from boticelli_cli.errors import InputError, Problem, UsageError
 from boticelli_cli.events import Event
-from boticelli_cli.narrative.check import check_bound
+from boticelli_cli.narrative.bound import check_bound
 from boticelli_cli.narrative.load import Loaded
 from boticelli_cli.narrative.load import load as load_file
 from boticelli_cli.narrative.load import parse as parse_narrative
+from boticelli_cli.narrative.media import read_bounded
 from boticelli_cli.narrative.model import InputPart, Narrative, Variable
+from boticelli_cli.narrative.source import why_not_writable
 from boticelli_cli.narrative.variables import bind
 from boticelli_cli.runs.answer import write_answer
 from boticelli_cli.runs.executor import MAX_PARALLEL, execute
@@ -38,7 +40,9 @@ __all__ = [
     "perform",
     "prepare",
     "prepare_prompt",
+    "read_bounded",
     "run",
+    "why_not_writable",
     "write_answer",
 ]
 
@@ -82,7 +86,7 @@ def check(path: str | Path, data: bytes | None = None) -> Loaded:
     Raises ConfigError.
     """
     path = Path(path)
-    defaults = read_config(environment(), Path.cwd()).settings
+    defaults = read_config(environment(), Path()).settings
     if data is not None:
         return parse_narrative(data, str(path), Path(), defaults=defaults)
     return load_file(path, defaults=defaults)
@@ -148,7 +152,7 @@ def prepare(
     plan = make_plan(narrative, only=only, start=start)
     scope = bind(plan.narrative, variables or {}, environment())
     check_bound(plan.narrative, scope)
-    files = read_config(environment(), Path.cwd()).files
+    files = read_config(environment(), Path()).files
     return Prepared(plan, scope, driver or _driver_of(plan), tuple(notices), files)
 
 
@@ -185,7 +189,7 @@ def prepare_prompt(
     """One prompt, as a run of the one act `answer`. Raises InputError."""
     from boticelli_cli.narrative.prompt import prompt_narrative, read_options
 
-    settings = read_options(options or {}).over(read_config(environment(), Path.cwd()).settings)
+    settings = read_options(options or {}).over(read_config(environment(), Path()).settings)
     return prepare(prompt_narrative(texts, system=system, settings=settings, attachments=attachments), model=model)
 
 

@@ -16,6 +16,7 @@ Errors carry facts as attributes. Sentences for people and exit codes are made b
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import islice
 from typing import ClassVar, Literal
 
 __all__ = [
@@ -140,5 +141,6 @@ class SaveError(BoticelliError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown word: the nearest known one, or nothing."""
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    likely = islice((each for each in known if abs(len(each) - len(word)) <= 3), 500)
+    near = get_close_matches(word[:100], likely, n=1, cutoff=0.6)
     return f"; did you mean '{near[0]}'?" if near else ""

@@ -83,19 +83,30 @@ def test_files_that_variables_name_are_checked_before_anything_is_sent(folder: P
     path = write(
         """
         narrative: {name: n}
-        variables: {picture: }
+        variables: {picture: , target: }
         acts:
-          a: {prompt: Look., input: [{type: image, file: "{{ picture }}"}], save: "{{ picture }}"}
+          a: {prompt: Look., input: [{type: image, file: "{{ picture }}"}], save: "{{ target }}"}
+          b: {prompt: "{{ 10 // (picture | length) }}", save: "{{ target }}/."}
         """
     )
     driver = Scripted()
 
-    async def look(picture: str) -> None:
-        async for _ in boticelli_cli.run(path, variables={"picture": picture}, driver=driver):
+    async def look(picture: str, target: str = "out.md") -> None:
+        async for _ in boticelli_cli.run(path, variables={"picture": picture, "target": target}, driver=driver):
             pass
 
-    with pytest.raises(UsageError, match=r"there is no file 'nowhere\.png'"):
-        run_virtual(look("nowhere.png"))
-    with pytest.raises(UsageError, match="'save' names a folder"):
-        run_virtual(look(str(folder)))
+    (folder / "sub").mkdir()
+    (folder / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(UsageError) as caught:
+        run_virtual(look("nowhere.png", "sub"))
+    assert [str(problem) for problem in caught.value.problems] == [
+        "act 'a': input part 1: there is no file 'nowhere.png'",
+        "act 'a': 'save' cannot write 'sub': this is a folder",
+        "act 'b': 'save' cannot write 'sub/.': this is a folder",
+        "act 'b': act 'a' saves to 'sub/.' already",
+    ]
+    with pytest.raises(UsageError, match=r"act 'b': act 'a' saves to 'out\.md/\.' already"):
+        run_virtual(look("a.png"))
+    with pytest.raises(UsageError, match="act 'b': the template cannot be filled in: integer division"):
+        run_virtual(look(""))
     assert driver.requests == []

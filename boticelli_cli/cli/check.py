@@ -2,12 +2,14 @@
 
 import json
 import sys
+from contextlib import suppress
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from boticelli_cli.cli.failures import WRONG_INPUT, telling_errors
+from boticelli_cli.cli.streams import printable
 
 if TYPE_CHECKING:
     from boticelli_cli.app import Loaded
@@ -45,21 +47,23 @@ def check(
                 results["stdin"] = app.check("stdin", stdin.take("the narrative"))
             else:
                 results[file] = app.check(file)
-        if shown_as is CheckFormat.json:
-            print(json.dumps({"files": [_as_json(*each) for each in results.items()]}, ensure_ascii=False, indent=2))
-        else:
-            for file, loaded in results.items():
-                _tell(file, loaded)
+        with suppress(BrokenPipeError):
+            if shown_as is CheckFormat.json:
+                checked = [_as_json(*each) for each in results.items()]
+                print(json.dumps({"files": checked}, ensure_ascii=False, indent=2), flush=True)
+            else:
+                for file, loaded in results.items():
+                    _tell(file, loaded)
         if any(loaded.narrative is None for loaded in results.values()):
             raise typer.Exit(WRONG_INPUT)
 
 
 def _tell(file: str, loaded: "Loaded") -> None:
     for problem in loaded.problems:
-        print(problem)
+        print(printable(str(problem)), flush=True)
     if loaded.narrative is not None:
         count = len(loaded.narrative.acts)
-        print(f"{file}: ok, {count} act{'' if count == 1 else 's'}")
+        print(f"{printable(file)}: ok, {count} act{'' if count == 1 else 's'}", flush=True)
 
 
 def _as_json(file: str, loaded: "Loaded") -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Errors as people and programs are told them, and the exit codes that go with them."""
 
 import json
-import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -9,9 +8,10 @@ from contextlib import contextmanager, suppress
 
 import typer
 
+from boticelli_cli.cli.streams import leave_stdout, printable
 from boticelli_cli.errors import BoticelliError, InputError
 
-__all__ = ["FAILED", "INTERRUPTED", "WRONG_INPUT", "leave_stdout", "tell_bug", "telling_errors"]
+__all__ = ["FAILED", "INTERRUPTED", "WRONG_INPUT", "flush_or_fail", "tell_bug", "tell_unwritable", "telling_errors"]
 
 FAILED = 1
 WRONG_INPUT = 2
@@ -27,17 +27,34 @@ def telling_errors(shown_as: str = "text") -> Iterator[None]:
     try:
         yield
     except BoticelliError as error:
-        _tell(error, shown_as)
+        with suppress(BrokenPipeError):
+            _tell(error, shown_as)
         raise typer.Exit(WRONG_INPUT if isinstance(error, InputError) else FAILED) from None
     except BrokenPipeError:
         leave_stdout()
         raise typer.Exit(0) from None
 
 
-def leave_stdout() -> None:
-    """Stop writing to a pipe that nobody reads, so that not even Python's last flush complains."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def flush_or_fail(code: int | str | None) -> int | str | None:
+    """Write out what is left, and return the exit code: the one that was due, unless the answer could not be written.
+
+    A reader that went away is no failure.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        leave_stdout()
+    except OSError as error:
+        leave_stdout()
+        return tell_unwritable(error)
+    return code
+
+
+def tell_unwritable(error: OSError) -> int:
+    """Tell that an output took nothing more, a full disk for example, and return the exit code."""
+    leave_stdout()
+    _say(f"error: the output cannot be written: {error.strerror or error}")
+    return FAILED
 
 
 def tell_bug(error: Exception) -> None:
@@ -46,8 +63,13 @@ def tell_bug(error: Exception) -> None:
 
     if environment().get("BOTICELLI_DEBUG") == "1":
         traceback.print_exception(error)
-    print(f"error: this is a bug in boticelli: {type(error).__name__}: {error}", file=sys.stderr)
-    print("hint: BOTICELLI_DEBUG=1 shows where it happened; please report it", file=sys.stderr, flush=True)
+    _say(f"error: this is a bug in boticelli: {type(error).__name__}: {error}")
+    _say("hint: BOTICELLI_DEBUG=1 shows where it happened; please report it")
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):
+        print(printable(line), file=sys.stderr, flush=True)
 
 
 def _tell(error: BoticelliError, shown_as: str) -> None:
@@ -64,4 +86,4 @@ def _tell(error: BoticelliError, shown_as: str) -> None:
         event = RunFailed(run="", seq=1, at=datetime.now(UTC), error=facts)
         print(json.dumps(as_json(event), ensure_ascii=False), flush=True)
     for line in error_lines(facts):
-        print(line, file=sys.stderr, flush=True)
+        _say(line)

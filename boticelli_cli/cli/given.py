@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 __all__ = ["Stdin", "read_variables", "without_surrogates"]
 
 
+MAX_PIPED = 256_000_000
+"""The most bytes that are read from stdin."""
+
+
 class Stdin:
     """What is piped in. It can be read once, for one purpose."""
 
@@ -30,12 +34,20 @@ class Stdin:
     def take(self, purpose: str) -> bytes:
         """All of it. Raises UsageError when something else has taken it, or it is a terminal."""
         if self._taken_by is not None:
-            raise UsageError(f"stdin is read once: {self._taken_by} has taken it, so {purpose} cannot")
+            raise UsageError(
+                f"stdin is read once, and {self._taken_by} has taken it; {purpose} must come from elsewhere"
+            )
         if not self.is_piped:
             raise UsageError(f"{purpose} should come from stdin, but nothing is piped in")
         self._taken_by = purpose
         assert self._stream is not None
-        return self._stream.buffer.read()
+        try:
+            data = self._stream.buffer.read(MAX_PIPED + 1)
+        except OSError as error:
+            raise UsageError(f"{purpose} should come from stdin, which cannot be read: {error.strerror}") from None
+        if len(data) > MAX_PIPED:
+            raise UsageError(f"{purpose} should come from stdin, but that is larger than {MAX_PIPED // 1_000_000} MB")
+        return data
 
     def take_text(self, purpose: str) -> str:
         """All of it as text. Raises UsageError for what is no text."""
@@ -93,8 +105,10 @@ def _read(item: str, piped: str | None, stdin: Stdin) -> tuple[str, str]:
 
 
 def _read_file(name: str, path: str) -> str:
+    from boticelli_cli.app import read_bounded
+
     try:
-        return Path(path).read_bytes().decode("utf-8-sig")
+        return read_bounded(Path(path)).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UsageError(f"--var {name}: '{path}' is not UTF-8 text") from None
     except (OSError, ValueError) as error:

@@ -1,17 +1,18 @@
-"""`boticelli`: the commands, and the options that work before and after each of them."""
+"""The commands, and the options that work before and after each of them."""
 
 import sys
-from typing import Annotated, TextIO
+from typing import Annotated
 
 import typer
 
 from boticelli_cli.cli.check import check
-from boticelli_cli.cli.failures import FAILED, leave_stdout, tell_bug
+from boticelli_cli.cli.failures import FAILED, flush_or_fail, tell_bug, tell_unwritable
 from boticelli_cli.cli.new import new
 from boticelli_cli.cli.options import GlobalOptions, Quiet, Verbose
 from boticelli_cli.cli.run import run
 from boticelli_cli.cli.schema import schema
 from boticelli_cli.cli.stream import stream
+from boticelli_cli.cli.streams import prepare_streams
 
 __all__ = ["app", "main"]
 
@@ -46,38 +47,23 @@ def _global_options(
     context.obj = GlobalOptions(quiet, verbose)
 
 
-app.command("run")(run)
-app.command("stream")(stream)
-app.command("check")(check)
+app.command("run", short_help="Run a narrative and watch its acts unfold.")(run)
+app.command("stream", short_help="Ask one thing and see the answer as it grows.")(stream)
+app.command("check", short_help="Tell every mistake of a narrative.")(check)
 app.command("validate", hidden=True)(check)
-app.command("new")(new)
-app.command("schema")(schema)
+app.command("new", short_help="Write a narrative to start from.")(new)
+app.command("schema", short_help="Print the JSON Schema of narratives, for editors.")(schema)
 
 
 def main() -> None:
-    """What the `boticelli` script calls."""
-    for output in (sys.stdout, sys.stderr):
-        _force_utf8(output)
+    """Run the command that the arguments name, and exit by how it ended."""
+    prepare_streams()
     try:
         app(prog_name="boticelli")
-    except SystemExit:
-        _flush_or_forget()
-        raise
+    except SystemExit as ending:
+        sys.exit(flush_or_fail(ending.code))
+    except OSError as error:
+        sys.exit(tell_unwritable(error))
     except Exception as error:
         tell_bug(error)
         sys.exit(FAILED)
-
-
-def _force_utf8(output: TextIO) -> None:
-    """No answer is lost to a terminal's code page, or to half a character in it."""
-    reconfigure = getattr(output, "reconfigure", None)
-    if reconfigure is not None:
-        reconfigure(encoding="utf-8", errors="replace")
-
-
-def _flush_or_forget() -> None:
-    """Write out what is left, unless nobody reads it any more: a closed pipe ends quietly."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        leave_stdout()

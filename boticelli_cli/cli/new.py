@@ -1,5 +1,7 @@
 """`boticelli new`: a narrative to start from."""
 
+import json
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +9,7 @@ from typing import Annotated
 import typer
 
 from boticelli_cli.cli.failures import telling_errors
+from boticelli_cli.cli.given import without_surrogates
 from boticelli_cli.errors import UsageError
 
 __all__ = ["new"]
@@ -37,12 +40,12 @@ def _write(path: Path, force: bool) -> None:
     title = path.stem
     if not title or title in (".", ".."):
         raise UsageError("the narrative needs a name: boticelli new story")
-    text = files("boticelli_cli.cli").joinpath("starter.yaml").read_text(encoding="utf-8")
-    quoted = title if title.replace("-", "").replace("_", "").isalpha() else f'"{_escaped(title)}"'
+    starter = files("boticelli_cli.cli").joinpath("starter.yaml").read_text(encoding="utf-8")
+    text = starter.replace("NAME", _quoted(without_surrogates(title)), 1)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(text.replace("NAME", quoted, 1))
+            file.write(text)
     except FileExistsError:
         raise UsageError(f"'{path}' is there already; --force replaces it") from None
     except (OSError, ValueError) as error:
@@ -50,5 +53,7 @@ def _write(path: Path, force: bool) -> None:
         raise UsageError(f"'{path}' cannot be written: {reason}") from None
 
 
-def _escaped(title: str) -> str:
-    return title.replace("\\", "\\\\").replace('"', '\\"')
+def _quoted(title: str) -> str:
+    """A title as YAML: as it is where that is text, else in quotes. What JSON quotes is YAML too."""
+    is_text = re.fullmatch(r"[A-Za-z][\w-]*", title) and title.lower() not in ("true", "false", "null")
+    return title if is_text else json.dumps(title)

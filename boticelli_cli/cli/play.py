@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import FrameType
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from boticelli_cli.cli.failures import FAILED, INTERRUPTED
 from boticelli_cli.cli.options import GlobalOptions
+from boticelli_cli.cli.streams import cleaned, printable
 from boticelli_cli.errors import SaveError, UsageError
 
 if TYPE_CHECKING:
@@ -24,10 +25,14 @@ if TYPE_CHECKING:
 __all__ = ["play", "refuse_output"]
 
 
-def refuse_output(output: Path | None) -> None:
+def refuse_output(output: Path | None, narrative: str | None = None) -> None:
     """Refuse a file that cannot take an answer, before anything is sent. Raises UsageError."""
-    if output is not None and output.is_dir():
-        raise UsageError(f"--output names a folder, '{output}'; name a file in it")
+    from boticelli_cli.app import why_not_writable
+
+    if output is not None and (why := why_not_writable(output)):
+        raise UsageError(f"--output: '{output}' cannot be written: {why}")
+    if output is not None and narrative is not None and output.resolve() == Path(narrative).resolve():
+        raise UsageError(f"--output would write over the narrative itself, '{output}'")
 
 
 def play(
@@ -46,16 +51,16 @@ def play(
     from boticelli_cli.views.notes import Notes
     from boticelli_cli.views.record import Record
 
-    notes = Notes(sys.stderr, quiet=options.quiet, verbose=options.verbose)
+    notes = Notes(sys.stderr, quiet=options.quiet, verbose=options.verbose, clean=printable)
     for notice in prepared.notices:
         notes.say(notice)
-    dumb = app.environment().get("TERM", "dumb" if os.name != "nt" else "") == "dumb"
-    chosen = choose_format(shown_as, terminal=sys.stdout.isatty(), dumb=dumb)
+    chosen = choose_format(shown_as, terminal=sys.stdout.isatty(), dumb=_is_dumb(app.environment()))
+    stdout = cleaned(sys.stdout) if sys.stdout.isatty() and chosen in ("plain", "text") else sys.stdout
     record = Record()
     stop = asyncio.Event()
     in_json = chosen in ("json", "jsonl")
     with _opened(output) if output and in_json else nullcontext() as file:
-        view = make_view(chosen, sys.stdout, notes, record, headings=headings, file=file, to_file=output is not None)
+        view = make_view(chosen, stdout, notes, record, headings=headings, file=file, to_file=output is not None)
         events = app.perform(prepared, max_parallel=max_parallel or app.MAX_PARALLEL, streaming=streaming, stop=stop)
         asyncio.run(_show(events, view, stop))
     if output is not None and not in_json:
@@ -64,34 +69,38 @@ def play(
 
 
 async def _show(events: "AsyncGenerator[Event, None]", view: "View", stop: asyncio.Event) -> None:
-    with _stopping_on_signals(stop, view):
-        try:
-            async with aclosing(events):
-                async for event in events:
-                    view.show(event)
-        finally:
-            view.close()
+    _stop_on_signals(stop)
+    try:
+        async with aclosing(events):
+            async for event in events:
+                view.show(event)
+    finally:
+        view.close()
 
 
-@contextmanager
-def _stopping_on_signals(stop: asyncio.Event, view: "View") -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) stops the run and keeps what has arrived; the second ends at once."""
+def _stop_on_signals(stop: asyncio.Event) -> None:
+    """The first Ctrl-C (or SIGTERM, or SIGHUP) stops the run and keeps what has arrived; the second ends at once."""
     loop = asyncio.get_running_loop()
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         if stop.is_set():
-            with suppress(Exception):
-                view.close()
+            if sys.stdout.isatty():
+                os.write(sys.stdout.fileno(), _SHOW_CURSOR)
             os._exit(INTERRUPTED)
         stop.set()
-        loop.call_soon_threadsafe(lambda: None)  # wake the loop, so that it sees the stop now
+        with suppress(RuntimeError):  # the loop is closed already
+            loop.call_soon_threadsafe(lambda: None)  # wake it, so that it sees the stop now
 
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if number := getattr(signal, name, None):
+            signal.signal(number, handle)
+
+
+_SHOW_CURSOR = b"\x1b[?25h\n"
+
+
+def _is_dumb(environ: Mapping[str, str]) -> bool:
+    return environ.get("TERM", "dumb" if os.name != "nt" else "") == "dumb"
 
 
 @contextmanager

@@ -108,7 +108,7 @@ def run(
     with telling_errors(shown_as):
         from boticelli_cli.cli.play import play, refuse_output
 
-        refuse_output(output)
+        refuse_output(output, narrative)
         prepared = _prepare(narrative, var or [], model, only or [], start, rehearse)
         if dry_run:
             _show_plan(prepared, shown_as)

@@ -99,12 +99,13 @@ def _attach(name: str, stdin: "Stdin") -> "InputPart":
 
 
 def _options(given: list[str]) -> dict[str, list[str]]:
+    from boticelli_cli.cli.given import without_surrogates
     from boticelli_cli.errors import Problem, UsageError
 
     if wrong := [item for item in given if "=" not in item]:
         raise UsageError([Problem(f"--option {item}: write NAME=VALUE") for item in wrong])
     options: dict[str, list[str]] = {}
-    for item in given:
+    for item in map(without_surrogates, given):
         name, _, value = item.partition("=")
         options.setdefault(name, []).append(value)
     return options

@@ -1,11 +1,14 @@
 """Everything that can be wrong with a narrative beyond its shape: names, templates, files, rings of waiting acts."""
 
+import os
 import re
+import unicodedata
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
-from boticelli_cli.errors import Problem, TemplateError, UsageError, did_you_mean
+from boticelli_cli.errors import Problem, TemplateError, did_you_mean
 from boticelli_cli.narrative.document import Document, InputDocument
 from boticelli_cli.narrative.media import part_problem
 from boticelli_cli.narrative.model import (
@@ -18,13 +21,17 @@ from boticelli_cli.narrative.model import (
     UrlContent,
 )
 from boticelli_cli.narrative.order import find_cycle, named_acts
-from boticelli_cli.narrative.source import DocumentPath, Source
-from boticelli_cli.narrative.template import RESERVED, Names, Template, look_through
+from boticelli_cli.narrative.source import DocumentPath, Source, why_not_writable
+from boticelli_cli.narrative.template import RESERVED, Mistake, Names, Template, look_through
 from boticelli_cli.narrative.variables import check_type, default_scope
 
-__all__ = ["check", "check_bound"]
+__all__ = ["MAX_PROBLEMS", "check"]
 
 Problems = Iterator[Problem]
+
+
+MAX_PROBLEMS = 100
+"""How many mistakes are told at once: more than anybody mends in one go."""
 
 
 def check(narrative: Narrative, document: Document, source: Source) -> tuple[Narrative, list[Problem]]:
@@ -33,40 +40,25 @@ def check(narrative: Narrative, document: Document, source: Source) -> tuple[Nar
     `narrative` holds every act, `document` what fits of the file, `source` the file itself: names in it count
     as known even where what they name is wrong, so that one mistake is not told twice.
     """
-    names = _Known(narrative, document, source)
-    problems = [*_head(source), *_names(names, source), *_variables(narrative, source), *_toc(names, source)]
+    known = _Known(narrative, document, source)
+    problems = [*_head(source), *_names(known, source), *_variables(narrative, source), *_toc(known, source)]
+    problems.extend(islice(_shared_context(known, source), MAX_PROBLEMS))
     acts = []
     for act in narrative.acts:
-        looked = yield_into(problems, _look_through_act(act, names, source))
-        problems.extend(_named_acts(looked, names, source))
-        problems.extend(_prompt(looked, source))
-        problems.extend(_parts(looked, names, source))
+        looked = yield_into(problems, _look_through_act(act, known, source))
+        if len(problems) <= MAX_PROBLEMS:
+            problems.extend(islice(_named_acts(looked, known, source), MAX_PROBLEMS))
+            problems.extend(_prompt(looked, source))
+            problems.extend(_parts(looked, known, source))
         acts.append(looked)
-    staged = tuple(act for act in acts if act.name in names.staged)
+    staged = tuple(act for act in acts if act.name in known.staged)
     output = narrative.output
     if output is not None:
-        output = yield_into(problems, _look_through(output, ("output",), names, source))
-        problems.extend(_left_out("output", dict.fromkeys(output.acts, "names it"), ("output",), names, source))
+        output = yield_into(problems, _look_through(output, ("output",), known, source))
+        problems.extend(_left_out("output", dict.fromkeys(output.acts, "names it"), ("output",), known, source))
     problems.extend(_ring(staged, source))
-    problems.extend(_saves(staged, names, source))
+    problems.extend(_saves(staged, known, source))
     return replace(narrative, acts=staged, output=output), problems
-
-
-def check_bound(narrative: Narrative, scope: Mapping[str, Any]) -> None:
-    """Check what only the values of variables decide: which files are read, and which are written.
-
-    Raises UsageError with all that is wrong.
-    """
-    problems = []
-    for act in narrative.acts:
-        for index, part in enumerate(act.input):
-            if problem := part_problem(part, narrative.folder, scope):
-                problems.append(Problem(f"act '{act.name}': input part {index + 1}: {problem}"))
-        target = act.save.render(scope) if act.save is not None else None
-        if target is not None and (not target or (narrative.folder / target).is_dir()):
-            problems.append(Problem(f"act '{act.name}': 'save' names a folder, '{target}'"))
-    if problems:
-        raise UsageError(problems)
 
 
 class _Known:
@@ -81,6 +73,29 @@ class _Known:
         self.scope = default_scope(narrative)
         self.folder = narrative.folder
         self.inputs = {name: act.input for name, act in document.acts.items()}
+        self.looked: dict[tuple[str, str | None, bool], tuple[Template, list[Mistake]]] = {}
+
+    def look_through(self, source: str, previous: str | None, only_variables: bool) -> tuple[Template, list[Mistake]]:
+        """A template, looked through; one that many acts share is looked through once."""
+        key = (source, previous if "previous" in source else None, only_variables)
+        if key not in self.looked:
+            acts = () if only_variables else self.acts
+            names = Names(self.variables, acts, self.env, None if only_variables else previous)
+            self.looked[key] = look_through(source, names)
+        return self.looked[key]
+
+    def failure(self, template: Template) -> str | None:
+        """Why a template cannot be filled in, where it needs no more than what is known already.
+
+        One with loops is not tried: nobody knows how long it takes.
+        """
+        if template.is_constant or template.acts or template.repeats or not template.variables <= self.scope.keys():
+            return None
+        try:
+            template.render(self.scope)
+        except TemplateError as error:
+            return error.message
+        return None
 
 
 def _head(source: Source) -> Problems:
@@ -95,11 +110,11 @@ def _head(source: Source) -> Problems:
 
 def _names(known: _Known, source: Source) -> Problems:
     for name in known.acts:
-        if not re.fullmatch(r"\w[\w-]*", name):
+        if not re.fullmatch(r"\w[\w-]*", name) or unicodedata.normalize("NFKC", name) != name:
             yield source.problem(("acts", name), f"'{name}' cannot name an act; use letters, digits, '_' and '-'")
     for name in known.variables:
         path = ("variables", name)
-        if not re.fullmatch(r"[^\W\d]\w*", name):
+        if not re.fullmatch(r"[^\W\d]\w*", name) or unicodedata.normalize("NFKC", name) != name:
             yield source.problem(path, f"'{name}' cannot name a variable; use letters, digits and '_'")
         if name in known.acts:
             yield source.problem(path, f"'{name}' names an act already; a template could not tell them apart")
@@ -124,7 +139,7 @@ def _variables(narrative: Narrative, source: Source) -> Problems:
 
 
 def _toc(known: _Known, source: Source) -> Problems:
-    if known.toc == []:
+    if _at(source.data, ("toc",)) == []:
         yield source.problem(("toc",), "'toc' names no acts; name at least one, or leave it out")
     seen: set[str] = set()
     for index, name in enumerate(_items(source.data, ("toc",))):
@@ -190,12 +205,15 @@ def _named_acts(act: Act, known: _Known, source: Source) -> Problems:
             elif isinstance(name, str) and name not in known.acts:
                 message = f"act '{act.name}' names unknown act '{name}'{did_you_mean(name, known.acts)}"
                 yield source.problem(path, message)
+    if act.name in known.staged:
+        yield from _left_out(f"act '{act.name}'", named_acts(act), ("acts", act.name), known, source)
+
+
+def _shared_context(known: _Known, source: Source) -> Problems:
     for index, name in enumerate(_items(source.data, ("narrative", "context"))):
         if isinstance(name, str) and name not in known.acts:
             message = f"'context' names unknown act '{name}'{did_you_mean(name, known.acts)}"
             yield source.problem(("narrative", "context", index), message)
-    if act.name in known.staged:
-        yield from _left_out(f"act '{act.name}'", named_acts(act), ("acts", act.name), known, source)
 
 
 def _left_out(who: str, named: Mapping[str, str], path: DocumentPath, known: _Known, source: Source) -> Problems:
@@ -262,14 +280,15 @@ def _look_through(
     if template.literal:
         return template
     where = f"act '{act.name}': " if act and told else ""
-    names = Names(known.variables, () if only_variables else known.acts, known.env, act.previous if act else None)
-    looked, mistakes = look_through(template.source, names)
-    for mistake in mistakes:
+    looked, mistakes = known.look_through(template.source, act.previous if act else None, only_variables)
+    for mistake in mistakes[:MAX_PROBLEMS]:
         message = f"{where}{mistake.message}"
         if mistake.word is not None:
             yield source.problem(path, message, word=mistake.word)
         else:
             yield source.line_problem(path, message, mistake.line or 1)
+    if not mistakes and (failure := known.failure(looked)):
+        yield source.problem(path, f"{where}{failure}")
     if act is not None and act.name in looked.acts:
         yield source.problem(path, f"act '{act.name}' names itself in a template", word=act.name)
         looked = replace(looked, acts=looked.acts - {act.name})
@@ -289,20 +308,22 @@ def _ring(acts: Sequence[Act], source: Source) -> Problems:
 
 
 def _saves(acts: Iterable[Act], known: _Known, source: Source) -> Problems:
-    taken: dict[str, str] = {}
+    taken = {os.path.normpath(source.name): "the narrative itself"}
     for act in acts:
         if act.save is None:
             continue
         try:
             target = act.save.render(known.scope)
-        except TemplateError:  # a variable without a default: known when the narrative is run
+        except TemplateError:  # told already, or known only when the narrative is run
             continue
         path = ("acts", act.name, "save")
-        if (known.folder / target).is_dir():
-            yield source.problem(path, f"act '{act.name}': 'save' names a folder, '{target}'")
-        elif target in taken:
-            yield source.problem(path, f"act '{act.name}': act '{taken[target]}' saves to '{target}' already")
-        taken.setdefault(target, act.name)
+        if why := why_not_writable(known.folder / target):
+            yield source.problem(path, f"act '{act.name}': 'save' cannot write '{target}': {why}")
+        first = taken.setdefault(os.path.normpath(known.folder / target), f"act '{act.name}'")
+        if first == "the narrative itself":
+            yield source.problem(path, f"act '{act.name}': 'save' would write over the narrative itself")
+        elif first != f"act '{act.name}'":
+            yield source.problem(path, f"act '{act.name}': {first} saves to '{target}' already")
 
 
 def yield_into(problems: list[Problem], generator: Generator[Problem, None, Any]) -> Any:
@@ -319,9 +340,10 @@ def _prompt_path(act: Act, source: Source) -> DocumentPath:
     return path if isinstance(_at(source.data, path), str) else (*path, "prompt")
 
 
-def _keys(data: Any, section: str) -> list[str]:
+def _keys(data: Any, section: str) -> Mapping[str, Any]:
+    """The names in a section, as something that is quick to ask and keeps their order."""
     inner = data.get(section) if isinstance(data, dict) else None
-    return list(inner) if isinstance(inner, dict) else []
+    return inner if isinstance(inner, dict) else {}
 
 
 def _items(data: Any, path: DocumentPath) -> list[Any]:

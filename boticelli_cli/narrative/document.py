@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -30,13 +30,10 @@ class _Shape(BaseModel):
 
 
 def _context(value: Any) -> Any:
-    if isinstance(value, str) and value not in ("conversation", "fresh"):
-        known = ("conversation", "fresh")
-        message = "'context' is 'conversation', 'fresh' or a list of acts{hint}"
-        raise PydanticCustomError("context", message, {"hint": did_you_mean(value, known)})
-    if not isinstance(value, (str, list)):
-        raise PydanticCustomError("context", "'context' is 'conversation', 'fresh' or a list of acts")
-    return value
+    if value in ("conversation", "fresh") or (isinstance(value, list) and all(isinstance(each, str) for each in value)):
+        return value
+    hint = did_you_mean(value, ("conversation", "fresh")) if isinstance(value, str) else ""
+    raise PydanticCustomError("context", "'context' is 'conversation', 'fresh' or a list of acts{hint}", {"hint": hint})
 
 
 def _stop(value: Any) -> Any:
@@ -61,10 +58,7 @@ Words = Annotated[str, Field(min_length=1)]
 StopSequences = Annotated[
     list[Words], Field(min_length=1), BeforeValidator(_stop, json_schema_input_type=Words | list[Words])
 ]
-Context = Annotated[
-    str | list[str],
-    BeforeValidator(_context, json_schema_input_type=Literal["conversation", "fresh"] | list[str]),
-]
+Context = Annotated[Any, PlainValidator(_context, json_schema_input_type=Literal["conversation", "fresh"] | list[str])]
 
 
 class SettingsDocument(_Shape):
@@ -84,7 +78,7 @@ class SettingsDocument(_Shape):
     )
     max_tokens: int | None = Field(None, ge=1, description="The most tokens that the answer may have.")
     stop: StopSequences | None = Field(None, description="Texts at which the answer ends.")
-    context: Context | None = Field(
+    context: Context = Field(
         None,
         description="What an act sees of the acts before it: the whole 'conversation' (the default), nothing "
         "('fresh'), or the turns of the acts in a list.",
@@ -197,44 +191,53 @@ def validate(shape: type[Shape], source: Source) -> tuple[Shape, list[Problem]]:
         problems.append(
             source.problem(path, f"{_where(path)}{_label(path)} has no value; give it one, or leave it out")
         )
-        _remove(data, path)
-    while True:
+        _take_out(data, path)
+    for _ in range(_MOST_ROUNDS):
         try:
             return shape.model_validate(data), problems
         except ValidationError as error:
             details = error.errors(include_url=False)
-        for detail in sorted(details, key=lambda each: [str(part) for part in each["loc"]], reverse=True):
+        for detail in details:
             path = detail["loc"]
             problems.append(source.problem(path, f"{_where(path)}{_sentence(shape, path, detail)}"))
-            whole_part = "input" in path and detail["type"] != "extra_forbidden"
-            _remove(data, path[: path.index("input") + 2] if whole_part else path)
+            _take_out(data, path, whole_part=detail["type"] != "extra_forbidden")
+    return shape.model_validate({}), problems
+
+
+_MOST_ROUNDS = 20
+"""Taking out what is wrong can only bring to light what it hid; a few rounds are enough for any document."""
 
 
 def _blanks(value: Any, path: DocumentPath) -> Iterator[DocumentPath]:
-    """The paths of all nulls, but for those of variables: a variable without a default is written so."""
+    """The paths of all nulls, but for those among the variables, whose values are their own affair."""
     items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, item in items:
-        if item is None and not (path == ("variables",) or (path[:1] == ("variables",) and "default" in path)):
+        if path == () and key == "variables":
+            continue
+        if item is None:
             yield (*path, key)
         else:
             yield from _blanks(item, (*path, key))
 
 
-def _remove(data: Any, path: DocumentPath) -> None:
-    """Take out the value at `path`, or the nearest thing around it that is there."""
-    for part in path[:-1]:
+def _take_out(data: Any, path: DocumentPath, *, whole_part: bool = False) -> None:
+    """Take out the value at `path`, or the nearest thing around it that is there.
+
+    An item of a list gives way to a stand-in, so that those after it keep their numbers; of an input part with
+    something wrong in it, the whole part does, unless it is only a key too many.
+    """
+    if whole_part and "input" in path:
+        path = path[: path.index("input") + 2]
+    for index, part in enumerate(path[:-1]):
         inner = data[part] if _has(data, part) else None
         if not isinstance(inner, (dict, list)):
-            path = path[: path.index(part) + 1]
+            path = path[: index + 1]
             break
         data = inner
     if isinstance(data, dict):
         data.pop(path[-1], None)
-    elif isinstance(data, list) and isinstance(path[-1], int) and path[-1] < len(data):
-        if "input" in path:  # what stands after it keeps its number
-            data[path[-1]] = "?"
-        else:
-            del data[path[-1]]
+    elif _has(data, path[-1]):
+        data[path[-1]] = "?"
 
 
 def _has(data: Any, part: str | int) -> bool:
@@ -302,7 +305,7 @@ def _kind(value: Any) -> str:
         case bool():
             return str(value).lower()
         case int() | float():
-            return f"the number {value}" if len(str(value)) < 40 else "a number"
+            return f"the number {value}" if len(str(value)) < 40 else "one so large"
         case str():
             return f"the text {_shown(value)}"
         case dict():

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from boticelli_cli.errors import NarrativeError, Problem
-from boticelli_cli.narrative.check import check
+from boticelli_cli.narrative.check import MAX_PROBLEMS, check
 from boticelli_cli.narrative.document import (
     ActDocument,
     Document,
@@ -88,6 +88,9 @@ def _load(source: Source, folder: Path, defaults: Settings) -> Loaded:
     narrative, semantic_problems = check(everything, document, source)
     problems = (*source.problems, *shape_problems, *semantic_problems)
     problems = tuple(sorted(dict.fromkeys(problems), key=lambda each: (each.line or 0, each.column or 0)))
+    if len(problems) > MAX_PROBLEMS:
+        more = Problem("there are more mistakes; mend these first", source.name)
+        problems = (*problems[:MAX_PROBLEMS], more)
     sound = all(problem.severity == "warning" for problem in problems)
     return Loaded(narrative if sound else None, problems)
 
@@ -118,7 +121,7 @@ def settings_of(document: SettingsDocument, *, literal: bool = False) -> Setting
     if isinstance(document.context, list):
         context = tuple(document.context)
     elif document.context is not None:
-        context = "fresh" if document.context == "fresh" else "conversation"
+        context = document.context
     return Settings(
         model=document.model,
         system=Template(document.system, literal=literal) if document.system is not None else None,
@@ -131,13 +134,13 @@ def settings_of(document: SettingsDocument, *, literal: bool = False) -> Setting
 
 
 def _act(name: str, document: ActDocument, shared: Settings, previous: str | None) -> Act:
-    parts = [_part(each) for each in document.input]
+    parts = [_part(number, each) for number, each in enumerate(document.input, 1)]
     if document.prompt is not None:
         parts.insert(0, InputPart("text", TextContent(Template(document.prompt))))
     settings = settings_of(document).over(shared)
-    if isinstance(shared.context, tuple) and document.context is None:
+    if isinstance(shared.context, tuple) and document.context is None and name in shared.context:
         # A list of acts that stands as a default is for the acts that are not themselves in it.
-        settings = replace(settings, context=tuple(each for each in shared.context if each != name))
+        settings = replace(settings, context="conversation")
     return Act(
         name=name,
         input=tuple(parts),
@@ -148,7 +151,7 @@ def _act(name: str, document: ActDocument, shared: Settings, previous: str | Non
     )
 
 
-def _part(document: InputDocument) -> InputPart:
+def _part(number: int, document: InputDocument) -> InputPart:
     content: Content = TextContent(Template(document.content or ""))
     if document.file is not None:
         content = FileContent(Template(document.file))
@@ -156,7 +159,7 @@ def _part(document: InputDocument) -> InputPart:
         content = UrlContent(Template(document.url))
     elif document.base64 is not None:
         content = Base64Content(document.base64)
-    return InputPart(document.type, content, document.mime, document.filename)
+    return InputPart(document.type, content, document.mime, document.filename, number)
 
 
 def _variable(name: str, document: VariableDocument) -> Variable:

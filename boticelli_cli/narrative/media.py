@@ -12,8 +12,12 @@ from urllib.parse import unquote, urlsplit
 from boticelli_cli.errors import InputError
 from boticelli_cli.messages import Media, MediaKind, Part, Text
 from boticelli_cli.narrative.model import Base64Content, FileContent, InputPart, TextContent, UrlContent
+from boticelli_cli.narrative.source import is_folder, is_regular
 
-__all__ = ["attachment", "decode_base64", "infer_mime", "kind_of", "open_part", "part_problem"]
+__all__ = ["attachment", "decode_base64", "infer_mime", "kind_of", "open_part", "part_problem", "read_bounded"]
+
+MAX_BYTES = 256_000_000
+"""The largest file that is read for a model."""
 
 URL_SCHEMES = ("http", "https", "gs")
 
@@ -88,7 +92,7 @@ def open_part(part: InputPart, folder: Path, scope: Mapping[str, Any]) -> Part:
             content = text.render(scope).rstrip("\n")
             if part.kind == "text":
                 return Text(content)
-            return _media(part, content.encode(), part.mime or "text/plain", part.filename)
+            return _media(part, content.encode(errors="replace"), part.mime or "text/plain", part.filename)
         case FileContent(path):
             name = path.render(scope)
             data = _read(folder / name, name)
@@ -152,18 +156,35 @@ def _mismatch(part: InputPart, mime: str, name: str) -> str | None:
 
 
 def _file_problem(part: InputPart, path: Path, name: str) -> str | None:
-    if path.is_dir():
+    if is_folder(path):
         return f"'{name}' is a folder, not a file"
+    if not is_regular(path):
+        elsewhere = f" (looked for it at {path})" if str(path) != name else ""
+        return f"there is no file '{name}'{elsewhere}"
     try:
         with path.open("rb") as file:
             head = file.read(4096)
-    except FileNotFoundError:
-        return f"there is no file '{name}' (looked for it at {path})"
-    except (OSError, ValueError) as error:
-        return f"'{name}' cannot be read: {getattr(error, 'strerror', None) or error}"
-    if part.kind != "text":
-        _media(part, head, None, Path(name).name)
+    except OSError as error:
+        return f"'{name}' cannot be read: {error.strerror}"
+    if path.stat().st_size > MAX_BYTES:
+        return f"'{name}' is larger than {_size_limit()}"
+    if part.kind == "text":
+        return None if _is_text(head) else f"'{name}' is not UTF-8 text; send it as 'type: document'"
+    _media(part, head, None, path.name)
     return None
+
+
+def read_bounded(path: Path) -> bytes:
+    """The bytes of a file or a pipe. Raises OSError, and ValueError for more than anybody could send."""
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"it is larger than {_size_limit()}")
+    return data
+
+
+def _size_limit() -> str:
+    return f"{MAX_BYTES // 1_000_000} MB"
 
 
 def _url_problem(part: InputPart, url: str) -> str | None:
@@ -192,9 +213,9 @@ def _name_in_url(url: str) -> str | None:
 
 def _read(path: Path, name: str) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"'{name}' cannot be read: {error.strerror}") from None
+        return read_bounded(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"'{name}' cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _as_text(data: bytes, name: str) -> str:

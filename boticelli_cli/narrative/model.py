@@ -69,12 +69,16 @@ Content = TextContent | FileContent | UrlContent | Base64Content
 
 @dataclass(frozen=True, slots=True)
 class InputPart:
-    """One part of a turn. Where nobody gave a `mime`, it is inferred from the content's name or first bytes."""
+    """One part of a turn: the prompt, or the part of its `input` that `number` counts from 1.
+
+    Where nobody gave a `mime`, it is inferred from the content's name or first bytes.
+    """
 
     kind: Literal["text"] | MediaKind
     content: Content
     mime: str | None = None
     filename: str | None = None
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from boticelli_cli.errors import Problem, UsageError, did_you_mean
 from boticelli_cli.narrative.document import SettingsDocument, validate
 from boticelli_cli.narrative.load import settings_of
-from boticelli_cli.narrative.media import URL_SCHEMES, attachment, infer_mime, kind_of
+from boticelli_cli.narrative.media import URL_SCHEMES, attachment, infer_mime, kind_of, read_bounded
 from boticelli_cli.narrative.model import (
     Act,
     Base64Content,
@@ -48,7 +48,7 @@ def attach(name: str, data: bytes | None = None) -> InputPart:
     label = None if data is not None else Path(name).name
     if data is None:
         try:
-            data = Path(name).read_bytes()
+            data = read_bounded(Path(name))
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or error
             raise UsageError(f"--attach: '{name}' cannot be read: {reason}") from None

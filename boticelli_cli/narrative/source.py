@@ -4,13 +4,17 @@ YAML and TOML are both read into this form; everything that judges a document la
 that every mistake is told with its line and column.
 """
 
+import os
 import re
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from boticelli_cli.errors import Problem
+from boticelli_cli.errors import Problem, did_you_mean
 
 __all__ = ["MAX_BYTES", "DocumentPath", "Place", "Source", "UnreadableError", "read_text"]
 
@@ -75,8 +79,10 @@ class Source:
         if place is None:
             return self.problem(path, message)
         raw = self.text[place.start : place.end].split("\n")
-        if raw[0].startswith(("|", ">")) or raw[0] in ('"""', "'''"):
+        if re.match(r"(?:[!&]\S*\s+)*\|", raw[0]) or raw[0] in ('"""', "'''"):
             line += 1  # the text begins in the line after its mark
+        elif not raw[0].startswith(('"""', "'''")):
+            line = 1  # lines are folded here: which of them it was cannot be told
         line = min(line, len(raw))
         offset = sum(len(each) + 1 for each in raw[: line - 1])
         indent = len(raw[line - 1]) - len(raw[line - 1].lstrip())
@@ -87,9 +93,46 @@ def problem_at(
     name: str, text: str, offset: int, message: str, severity: Literal["error", "warning"] = "error"
 ) -> Problem:
     """A problem at an offset into a text, as line and column."""
-    line_start = text.rfind("\n", 0, offset) + 1
-    line = text.count("\n", 0, offset) + 1
-    return Problem(message, name, line, offset - line_start + 1, severity)
+    starts = line_starts(text)
+    line = bisect_right(starts, offset)
+    return Problem(message, name, line, offset - starts[line - 1] + 1, severity)
+
+
+@lru_cache(maxsize=8)
+def line_starts(text: str) -> list[int]:
+    """The offsets at which the lines of a text begin."""
+    return [0, *(found.end() for found in re.finditer("\n", text))]
+
+
+def is_regular(path: Path) -> bool:
+    """Whether there is an ordinary file. What the system refuses to look for is not there."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder. What the system refuses to look for is not there."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def why_not_writable(path: Path) -> str | None:
+    """Why no file can be written at a path, as far as can be told without trying; None if one can."""
+    if is_folder(path):
+        return "this is a folder"
+    try:
+        os.fsencode(path)
+        path.stat()
+    except FileNotFoundError:
+        parent = next((each for each in path.parents if os.path.lexists(each)), None)
+        return None if parent is None or is_folder(parent) else f"'{parent}' is no folder"
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or "no file can have this name"
+    return None
 
 
 def read_text(path: Path, name: str) -> str:
@@ -128,19 +171,33 @@ def decode(data: bytes, name: str) -> str:
 
 
 def _nearby(path: Path) -> str:
-    from boticelli_cli.errors import did_you_mean
-
     try:
-        siblings = {str(path.with_name(other.name)) for other in path.parent.iterdir()}
-    except OSError:
+        siblings = [str(path.with_name(other.name)) for other in islice(path.parent.iterdir(), 1000)]
+    except (OSError, ValueError):
         return ""
     return did_you_mean(str(path), siblings)
 
 
 def _offset_in_template(raw: str, word: str) -> int:
     """Where `word` stands inside a template's markup, or the template's start if it cannot be found."""
-    for found in re.finditer(rf"(?<![\w.]){re.escape(word)}(?!\w)", raw):
-        before = raw[: found.start()]
-        if max(before.rfind("{{"), before.rfind("{%")) > max(before.rfind("}}"), before.rfind("%}")):
-            return found.start()
+    return _find_word(raw, word, strings=True) or _find_word(raw, word, strings=False)
+
+
+def _find_word(raw: str, word: str, *, strings: bool) -> int:
+    """Walk through a template once; with `strings`, what stands in quotes inside the markup is no name.
+
+    A template inside quoted YAML has its own quotes escaped, so that they cannot always be told: then the
+    caller looks again without them.
+    """
+    quoted = r"""|(?P<quoted>"[^"\n]*"|'[^'\n]*')""" if strings else ""
+    tokens = rf"(?P<raw>\{{%-?\s*raw\s*-?%\}}.*?\{{%-?\s*endraw)|(?P<open>\{{\{{|\{{%)|(?P<close>\}}\}}|%\}}){quoted}"
+    inside = False
+    for found in re.finditer(rf"{tokens}|(?P<word>(?<![\w.]){re.escape(word)}(?!\w))", raw, re.DOTALL):
+        match found.lastgroup:
+            case "open":
+                inside = True
+            case "close":
+                inside = False
+            case "word" if inside:
+                return found.start()
     return 0

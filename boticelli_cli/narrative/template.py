@@ -12,9 +12,11 @@ from boticelli_cli.messages import Usage
 if TYPE_CHECKING:
     from jinja2.sandbox import SandboxedEnvironment
 
-__all__ = ["RESERVED", "ActText", "Mistake", "Names", "Template", "look_through"]
+__all__ = ["RESERVED", "ActText", "Held", "Mistake", "Names", "Template", "look_through"]
 
-RESERVED = frozenset({"acts", "env", "previous", "self", "loop", "caller", "varargs", "kwargs"})
+RESERVED = frozenset(
+    "acts env previous self loop caller varargs kwargs true false none True False None and or not in is if else".split()
+)
 """Names that templates give a meaning of their own; no act and no variable may be called so."""
 
 _MARKUP = ("{{", "{%", "{#")
@@ -47,11 +49,16 @@ class ActText(str):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text with holes. `acts` names the acts that fill some of them."""
+    """A text with holes. `acts` and `variables` name what fills them, `repeats` says whether it has loops.
+
+    A literal one has no holes, whatever its text looks like.
+    """
 
     source: str
     acts: frozenset[str] = frozenset()
+    variables: frozenset[str] = frozenset()
     literal: bool = False
+    repeats: bool = False
 
     @property
     def is_constant(self) -> bool:
@@ -92,6 +99,7 @@ class Mistake:
 @dataclass(slots=True)
 class _Findings:
     acts: set[str] = field(default_factory=set)
+    variables: set[str] = field(default_factory=set)
     mistakes: list[Mistake] = field(default_factory=list)
 
 
@@ -101,20 +109,29 @@ def look_through(source: str, names: Names) -> tuple[Template, list[Mistake]]:
         return Template(source), []
     import jinja2
 
+    findings = _Findings()
+    repeats = False
     try:
         tree = environment().parse(source)
+        repeats = any(tree.find(node) for node in (jinja2.nodes.For, jinja2.nodes.Macro, jinja2.nodes.CallBlock))
+        _find_functions(tree, findings)
+        _find_statements(tree, findings)
+        _find_names(tree, names, findings)
+        _find_attributes(tree, names, findings)
+        if not findings.mistakes and len(source) > _SURELY_COMPILES:
+            _compiled(source)
     except jinja2.TemplateSyntaxError as error:
-        return Template(source), [Mistake(f"the template is not valid: {error.message}", line=error.lineno)]
-    except (RecursionError, MemoryError, OverflowError, ValueError) as error:
-        return Template(source), [Mistake(f"the template is not valid: {error}", line=1)]
-    findings = _Findings()
-    _find_functions(tree, findings)
-    _find_statements(tree, findings)
-    _find_names(tree, names, findings)
-    _find_attributes(tree, names, findings)
-    if not findings.mistakes:
-        findings.mistakes.extend(_find_the_rest(source))
-    return Template(source, frozenset(findings.acts)), findings.mistakes
+        findings.mistakes.append(Mistake(f"the template is not valid: {error.message}", line=error.lineno))
+    except RecursionError:
+        findings.mistakes.append(Mistake("the template is not valid: it is nested too deeply", line=1))
+    except (SyntaxError, MemoryError, OverflowError, ValueError) as error:
+        findings.mistakes.append(Mistake(f"the template is not valid: {error}", line=1))
+    template = Template(source, frozenset(findings.acts), frozenset(findings.variables), repeats=repeats)
+    return template, findings.mistakes
+
+
+_SURELY_COMPILES = 400
+"""Characters up to which no template nests deeper than Python compiles: 20 blocks, 200 brackets."""
 
 
 def _find_functions(tree: Any, findings: _Findings) -> None:
@@ -139,22 +156,21 @@ def _find_statements(tree: Any, findings: _Findings) -> None:
 
 
 def _find_names(tree: Any, names: Names, findings: _Findings) -> None:
-    from jinja2 import TemplateSyntaxError, meta
+    from jinja2 import meta
 
-    try:
-        words = sorted(meta.find_undeclared_variables(tree))
-    except TemplateSyntaxError as error:
-        findings.mistakes.append(Mistake(f"the template is not valid: {error.message}", line=error.lineno))
-        return
-    for word in words:
+    for word in sorted(meta.find_undeclared_variables(tree)):
         if word in names.acts:
             findings.acts.add(word)
+        elif word in names.variables:
+            findings.variables.add(word)
         elif word == "previous":
             if names.previous is None:
                 findings.mistakes.append(Mistake("'previous' names the act before; there is none here", word))
             else:
                 findings.acts.add(names.previous)
-        elif word not in names.variables and word not in environment().globals and word not in ("env", "acts"):
+        elif word == "env":
+            findings.variables.add(word)
+        elif word not in environment().globals and word != "acts":
             known = [*names.variables, *names.acts]
             hint = did_you_mean(word, known) or "; declare it under 'variables', or name an act"
             findings.mistakes.append(Mistake(f"unknown name '{word}' in a template{hint}", word))
@@ -168,6 +184,8 @@ def _find_attributes(tree: Any, names: Names, findings: _Findings) -> None:
             continue
         name = node.node.name
         key = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
+        if name == "env" and key is None:
+            continue
         if name == "env" and key not in names.env:
             remedy = f"declare it: variables: {{{str(key).lower()}: {{env: {key}}}}}"
             findings.mistakes.append(Mistake(f"the narrative does not declare env.{key}; {remedy}", "env"))
@@ -204,22 +222,18 @@ def _find_bare(tree: Any, findings: _Findings) -> None:
 
 _ACT_ATTRIBUTES = ("text", "json", "model", "usage")
 
+_TEXT_METHODS = frozenset(
+    "capitalize casefold count endswith find index isalnum isalpha isdecimal isdigit islower isnumeric isspace istitle "
+    "isupper lower lstrip partition removeprefix removesuffix rfind rindex rpartition rsplit rstrip split splitlines "
+    "startswith strip swapcase title upper".split()
+)
+"""The methods of a text that templates may call: those that do not make a long text of a short one."""
+
+_GROWING_FILTERS = ("batch", "center", "format", "slice")
+
 
 def _is_act_attribute(name: str) -> bool:
-    return name in _ACT_ATTRIBUTES or (not name.startswith("_") and hasattr(str, name))
-
-
-def _find_the_rest(source: str) -> list[Mistake]:
-    """What Jinja2 itself finds wrong when it compiles a template."""
-    import jinja2
-
-    try:
-        _compiled(source)
-    except jinja2.TemplateSyntaxError as error:
-        return [Mistake(f"the template is not valid: {error.message}", line=error.lineno)]
-    except (SyntaxError, RecursionError, MemoryError, OverflowError, ValueError) as error:
-        return [Mistake(f"the template is not valid: {error}", line=1)]
-    return []
+    return name in _ACT_ATTRIBUTES or name in _TEXT_METHODS
 
 
 @cache
@@ -227,7 +241,8 @@ def environment() -> "SandboxedEnvironment":
     """The one environment of all templates.
 
     Sandboxed, so that a template reaches nothing but its scope; immutable, so that it changes nothing there;
-    without what is random, so that the same run gives the same requests.
+    without what is random, so that the same run gives the same requests; without what makes a long text of a
+    short one, and without computing anything before it is asked to.
     """
     from jinja2 import StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -236,23 +251,48 @@ def environment() -> "SandboxedEnvironment":
         intercepted_binops = frozenset({"*", "**"})
 
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-            if operator == "**" or _repeats_too_much(left, right):
+            if _grows_too_much(operator, left, right):
                 raise TemplateError(f"'{operator}' makes too much of it here")
             return super().call_binop(context, operator, left, right)
 
-    made = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    del made.globals["lipsum"]
-    del made.filters["random"]
+        def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+            if isinstance(obj, str) and callable(value) and attr not in _TEXT_METHODS:
+                return False
+            return super().is_safe_attribute(obj, attr, value)
+
+    made = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, optimized=False)
+    for name in ("lipsum", "cycler", "joiner"):
+        del made.globals[name]
+    for name in ("random", *_GROWING_FILTERS):
+        del made.filters[name]
     return made
 
 
-_MAX_REPEATED = 1_000_000
+class Held:
+    """Things by their names, for templates: `acts['name']`, `env.NAME`, and nothing of a dictionary beside."""
+
+    __slots__ = ("_things",)
+
+    def __init__(self, things: Mapping[str, Any]) -> None:
+        self._things = things
+
+    def __getitem__(self, name: str) -> Any:
+        return self._things[name]
 
 
-def _repeats_too_much(left: Any, right: Any) -> bool:
-    for text, times in ((left, right), (right, left)):
-        if isinstance(text, (str, list, tuple)) and isinstance(times, int):
-            return len(text) * times > _MAX_REPEATED
+_MAX_LENGTH = 1_000_000
+
+
+def _grows_too_much(operator: str, left: Any, right: Any) -> bool:
+    if operator == "**":
+        return not (
+            isinstance(left, (int, float)) and isinstance(right, (int, float)) and abs(right) <= 64 >= abs(left)
+        )
+    for thing, times in ((left, right), (right, left)):
+        if isinstance(thing, (str, list, tuple)) and isinstance(times, int):
+            return len(thing) * times > _MAX_LENGTH
+        if isinstance(thing, int) and thing.bit_length() > 1000:
+            return True
     return False
 
 

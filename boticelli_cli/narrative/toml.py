@@ -5,25 +5,29 @@ import tomllib
 from typing import Any
 
 from boticelli_cli.errors import Problem
-from boticelli_cli.narrative.source import DocumentPath, Place, Source, UnreadableError, problem_at
+from boticelli_cli.narrative.source import DocumentPath, Place, Source, UnreadableError, line_starts, problem_at
 
 __all__ = ["read_toml"]
 
-_MAX_BRACKETS = 100
+_MAX_DEPTH = 100
 
 
 def read_toml(text: str, name: str) -> Source:
     """Read a TOML document. Raises UnreadableError when it is no TOML at all."""
     try:
-        data = tomllib.loads(text)
+        data = _plain(tomllib.loads(text), 0)
     except tomllib.TOMLDecodeError as error:
         raise UnreadableError(_syntax_problem(str(error), text, name)) from None
     except RecursionError:
-        raise UnreadableError(Problem(f"nested more than {_MAX_BRACKETS} levels deep", name)) from None
+        raise UnreadableError(Problem(f"nested more than {_MAX_DEPTH} levels deep", name)) from None
+    except ValueError:
+        raise UnreadableError(
+            Problem("a number in it cannot be read; put it in quotes if it is a text", name)
+        ) from None
     if not data:
         raise UnreadableError(Problem("the file is empty; 'boticelli new NAME' writes a narrative to start from", name))
     places = _Places(text)
-    return Source(name, text, _plain(data), places.keys, places.values)
+    return Source(name, text, data, places.keys, places.values)
 
 
 class _Places:
@@ -35,11 +39,11 @@ class _Places:
 
         self.keys: dict[DocumentPath, Place] = {}
         self.values: dict[DocumentPath, Place] = {}
-        self._data = text.encode()
-        self._ascii = len(self._data) == len(text)
+        self._lines = [line.encode() for line in text.split("\n")]
+        self._starts = line_starts(text)
         self._counts: dict[DocumentPath, int] = {}
         parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_toml.language()))
-        root = parser.parse(self._data).root_node
+        root = parser.parse(text.encode()).root_node
         self.values[()] = self._place(root)
         for child in root.children:
             if child.type == "pair":
@@ -89,22 +93,26 @@ class _Places:
         return path
 
     def _place(self, node: Any) -> Place:
-        return Place(self._offset(node.start_byte), self._offset(node.end_byte))
+        return Place(self._offset(*node.start_point), self._offset(*node.end_point))
 
-    def _offset(self, position: int) -> int:
-        return position if self._ascii else len(self._data[:position].decode())
+    def _offset(self, line: int, byte: int) -> int:
+        if line >= len(self._lines):
+            return self._starts[-1] + len(self._lines[-1].decode())
+        return self._starts[line] + len(self._lines[line][:byte].decode())
 
 
 _KEY_TYPES = ("bare_key", "quoted_key", "dotted_key")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, depth: int) -> Any:
     """Dates and times as the text they were written as: no setting takes one."""
+    if depth > _MAX_DEPTH:
+        raise RecursionError
     match value:
         case dict():
-            return {key: _plain(item) for key, item in value.items()}
+            return {key: _plain(item, depth + 1) for key, item in value.items()}
         case list():
-            return [_plain(item) for item in value]
+            return [_plain(item, depth + 1) for item in value]
         case str() | bool() | int() | float():
             return value
         case _:

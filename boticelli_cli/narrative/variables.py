@@ -6,6 +6,7 @@ from typing import Any
 
 from boticelli_cli.errors import Problem, UsageError, did_you_mean
 from boticelli_cli.narrative.model import Narrative, Variable
+from boticelli_cli.narrative.template import Held
 
 __all__ = ["bind", "check_type", "default_scope"]
 
@@ -34,7 +35,7 @@ def bind(narrative: Narrative, given: Mapping[str, Any], environ: Mapping[str, s
                 env[variable.env] = scope[variable.name]
     if problems:
         raise UsageError(problems)
-    return {**scope, "env": env}
+    return {**scope, "env": Held(env)}
 
 
 def default_scope(narrative: Narrative) -> dict[str, Any]:

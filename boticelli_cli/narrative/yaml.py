@@ -6,19 +6,22 @@ else is the text that it looks like.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from boticelli_cli.errors import Problem
-from boticelli_cli.narrative.source import DocumentPath, Place, Source, UnreadableError, problem_at
+from boticelli_cli.narrative.source import DocumentPath, Place, Source, UnreadableError, line_starts, problem_at
 
 __all__ = ["read_yaml"]
 
 MAX_DEPTH = 100
 MAX_ALIASED = 100_000
 """How many values aliases may add to a document before it is refused as a bomb."""
+
+_MAX_DIGITS = 100
 
 _QUOTES = "; a text with '{{ … }}' in it may need quotes"
 
@@ -54,8 +57,8 @@ def read_yaml(text: str, name: str, *, allow_empty: bool = False) -> Source:
         raise UnreadableError(_syntax_problem(error, text, name)) from None
     except yaml.reader.ReaderError as error:
         message = f"character U+{_ordinal(error.character):04X} is not allowed in YAML"
-        raise UnreadableError(problem_at(name, text, error.position, message)) from None
-    if root is None and allow_empty:
+        raise UnreadableError(problem_at(name, text, _character_offset(text, error), message)) from None
+    if allow_empty and (root is None or root.tag == f"{_STANDARD}null"):
         return Source(name, text, {}, {}, {})
     if root is None:
         raise UnreadableError(Problem("the file is empty; 'boticelli new NAME' writes a narrative to start from", name))
@@ -143,7 +146,7 @@ class _Reader:
         key = str(key_node.value)
         key_path = (*path, key)
         if key in data:
-            first = self.text.count("\n", 0, self.keys[key_path].start) + 1
+            first = bisect_right(line_starts(self.text), self.keys[key_path].start)
             message = f"'{key}' is given twice; it stands in line {first} already"
             self.problems.append(self._problem(key_node, message))
             return
@@ -183,12 +186,14 @@ class _Reader:
                     return None
                 case "bool" if value.lower() in ("true", "false"):
                     return value.lower() == "true"
-                case "int":
+                case "int" if len(value) <= _MAX_DIGITS:
                     return int(value, 0) if value.startswith(("0o", "0x")) else int(value)
-                case "float":
-                    return float(value.replace(".inf", "inf").replace(".nan", "nan").lower())
+                case "float" if len(value) <= _MAX_DIGITS:
+                    return float(value.lower().replace(".inf", "inf").replace(".nan", "nan"))
         except ValueError:
-            self.problems.append(self._problem(node, "this number cannot be read"))
+            pass
+        if kind in ("int", "float"):
+            self.problems.append(self._problem(node, "this number cannot be read; put it in quotes if it is a text"))
             return value
         self.problems.append(self._unknown_tag(node))
         return value
@@ -213,11 +218,10 @@ def _syntax_problem(error: yaml.MarkedYAMLError, text: str, name: str) -> Proble
     mark = error.problem_mark or error.context_mark
     if mark is None:
         return Problem(error.problem or "this is not YAML", name)
-    lines = text.split("\n")
-    if mark.line >= len(lines):  # behind the end
-        return problem_at(name, text, len(text), _syntax_message(error, lines[-1]))
-    offset = sum(len(line) + 1 for line in lines[: mark.line]) + min(mark.column, len(lines[mark.line]))
-    return problem_at(name, text, offset, _syntax_message(error, lines[mark.line]))
+    offset = min(mark.index, len(text))
+    starts = line_starts(text)
+    line = text[starts[bisect_right(starts, offset) - 1] :].partition("\n")[0]
+    return problem_at(name, text, offset, _syntax_message(error, line))
 
 
 def _syntax_message(error: yaml.MarkedYAMLError, line: str) -> str:
@@ -241,6 +245,13 @@ def _syntax_message(error: yaml.MarkedYAMLError, line: str) -> str:
 
 def _start(event: yaml.Event) -> int:
     return event.start_mark.index if event.start_mark else 0
+
+
+def _character_offset(text: str, error: yaml.reader.ReaderError) -> int:
+    """Where a reader stumbled. libyaml counts bytes."""
+    if isinstance(error.character, int):
+        return len(text.encode()[: error.position].decode(errors="ignore"))
+    return int(error.position)
 
 
 def _ordinal(character: Any) -> int:

@@ -40,7 +40,7 @@ from boticelli_cli.messages import (
 )
 from boticelli_cli.narrative.media import open_part
 from boticelli_cli.narrative.model import TextContent
-from boticelli_cli.narrative.template import ActText
+from boticelli_cli.narrative.template import ActText, Held
 from boticelli_cli.runs.answer import write_answer
 from boticelli_cli.runs.plan import Plan, PlannedStep, planned_acts
 from boticelli_cli.runs.schedule import Schedule
@@ -259,7 +259,7 @@ class _Run:
 
     def _scope(self, acts: frozenset[str], previous: str | None = None) -> dict[str, Any]:
         named = {name: self.answers[name] for name in acts}
-        scope = {**self.scope, **named, "acts": named}
+        scope = {**self.scope, **named, "acts": Held(named)}
         if previous in named:
             scope["previous"] = named[previous]
         return scope

@@ -45,8 +45,8 @@ def make_plan(narrative: Narrative, *, only: Sequence[str] = (), start: str | No
     Raises UsageError for names of acts that there are not.
     """
     graph = waits(narrative.acts)
-    _refuse_unknown([*only, *([start] if start else [])], list(graph))
-    if only or start:
+    _refuse_unknown([*only, *([start] if start is not None else [])], list(graph))
+    if only or start is not None:
         narrative = _part(narrative, graph, only, start)
     return Plan(narrative, _steps(narrative.acts, graph), _output_act(narrative))
 

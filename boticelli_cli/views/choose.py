@@ -47,6 +47,8 @@ def make_view(
             from boticelli_cli.views.live import LiveView
 
             console: Console = Console(file=answer, highlight=False)
+            if console.width < 4 or console.height < 2:  # nothing can be drawn here
+                return make_view("plain", stdout, notes, record, headings=headings, file=file, to_file=to_file)
             return LiveView(console, record, headings=headings, quiet=notes.quiet)
         case "plain":
             from boticelli_cli.views.plain import PlainView

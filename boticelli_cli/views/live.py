@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from rich.console import Console, Group, RenderableType
+from rich.control import strip_control_codes
 from rich.live import Live
 from rich.markdown import Markdown
 from rich.panel import Panel
@@ -93,7 +94,7 @@ class LiveView:
         if self._headings:
             self._console.print(Rule(Text(act.planned.act, style="bold"), align="left", style="dim"))
         if act.pieces:
-            self._console.print(Markdown(act.text))
+            self._console.print(Markdown(_safe(act.text)))
         if act.status == "skipped":
             self._console.print(Text(f"not run: {act.reason}", style="dim"))
         elif act.status in ("failed", "interrupted") and act.pieces:
@@ -110,7 +111,7 @@ class LiveView:
             case RunFinished():
                 if self._record.output_act is None:
                     self._console.print(Rule(Text("output", style="bold"), align="left", style="dim"))
-                    self._console.print(Markdown(event.output))
+                    self._console.print(Markdown(_safe(event.output)))
                     self._console.print()
                 if not self._quiet and self._headings:
                     self._console.print(Text(ending(self._record, event.seconds) or "", style="dim"))
@@ -151,7 +152,7 @@ class LiveView:
 
     def _line(self, act: ActRecord) -> Text:
         head = f"{act.planned.act} · {seconds_in_words(self._elapsed(act))} · "
-        tail = "".join(act.pieces[-40:]).replace("\n", " ")
+        tail = _safe("".join(act.pieces[-40:])).replace("\n", " ")
         line = Text(head, style="bold", no_wrap=True, overflow="ellipsis")
         line.append(tail[-max(self._console.width - len(head) - 1, 0) :], style="not bold")
         return line
@@ -165,7 +166,7 @@ class LiveView:
             size += len(piece)
             if size > width * height:
                 break
-        text = Text("".join(reversed(pieces)).lstrip("\n"))
+        text = Text(_safe("".join(reversed(pieces))).lstrip("\n"))
         lines = text.wrap(self._console, max(width, 1))
         return list(lines[-height:])
 
@@ -182,3 +183,8 @@ class LiveView:
 
     def _elapsed(self, act: ActRecord) -> float:
         return self._now() - self._begun.get(act.planned.act, self._now())
+
+
+def _safe(text: str) -> str:
+    """A text without what would move the cursor or command the terminal."""
+    return strip_control_codes(text).replace("\x1b", "")

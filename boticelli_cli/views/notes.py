@@ -1,15 +1,24 @@
 """Notes: what is told beside the answer, on stderr."""
 
+from collections.abc import Callable
 from typing import TextIO
 
 __all__ = ["Notes"]
 
 
 class Notes:
-    """Writes notes to a stream. When `quiet`, only what must be said is said."""
+    """Writes notes to a stream, each through `clean`. When `quiet`, only what must be said is said."""
 
-    def __init__(self, stream: TextIO, *, quiet: bool = False, verbose: bool = False) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        quiet: bool = False,
+        verbose: bool = False,
+        clean: Callable[[str], str] = str,
+    ) -> None:
         self._stream = stream
+        self._clean = clean
         self.quiet = quiet
         self.verbose = verbose
 
@@ -21,7 +30,7 @@ class Notes:
     def must_say(self, text: str) -> None:
         """Tell something that must not be lost. A reader that is gone is no reason to stop."""
         try:
-            self._stream.write(f"{text}\n")
+            self._stream.write(f"{self._clean(text)}\n")
             self._stream.flush()
         except (OSError, ValueError):
             pass

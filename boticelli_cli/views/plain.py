@@ -22,12 +22,14 @@ class PlainView:
         self._turn = 0
         self._written = 0
         self._last = "\n"
+        self._unsaid: list[str] = []
 
     def show(self, event: Event) -> None:
         self._record.add(event)
-        if not isinstance(event, ActDelta) and (line := progress(event, self._record)):
-            self._notes.say(line)
         self._catch_up()
+        if not isinstance(event, ActDelta) and (line := progress(event, self._record)):
+            self._unsaid.append(line)
+        self._say_between_lines()
         if isinstance(event, (RunFinished, RunFailed, RunInterrupted)):
             self._end(event)
 
@@ -48,6 +50,13 @@ class PlainView:
             if self._written:
                 self._write("\n" if self._last == "\n" else "\n\n" if self._headings else "\n")
             self._turn, self._written = self._turn + 1, 0
+
+    def _say_between_lines(self) -> None:
+        """Tell the notes, but never in the middle of a line of the answer: the two may share a screen."""
+        if self._last == "\n":
+            for line in self._unsaid:
+                self._notes.say(line)
+            self._unsaid.clear()
 
     def _end(self, event: RunFinished | RunFailed | RunInterrupted) -> None:
         if isinstance(event, RunFinished) and self._record.output_act is None:

@@ -2,7 +2,7 @@
 
 from typing import TextIO
 
-from boticelli_cli.events import ActDelta, Event, RunFailed, RunFinished, RunInterrupted
+from boticelli_cli.events import ActDelta, ActFinished, Event, RunFailed, RunFinished, RunInterrupted
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import Record
 from boticelli_cli.views.report import ending, error_lines, kept_texts, progress
@@ -38,6 +38,8 @@ class TextView:
                 shown = {self._record.output_act or ""} if self._answer else set[str]()
                 tell_end(event, self._record, self._notes, shown=frozenset(shown))
             case _:
+                if isinstance(event, ActFinished) and event.act == self._record.output_act:
+                    self._end_line()
                 if line := progress(event, self._record):
                     self._notes.say(line)
 

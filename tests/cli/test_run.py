@@ -128,7 +128,7 @@ def test_mistakes_are_told_in_json_too(folder: Path) -> None:
         (["-m", "gemni/x"], "names unknown provider 'gemni'; did you mean 'gemini'?"),
         (["-m", "whatever"], "it is not known whose model 'whatever' is; write it as provider/model"),
         (["--rehearse", "-m", "gpt-5"], "--rehearse runs on 'rehearsal', but --model asks for 'gpt-5'"),
-        (["-o", "."], "--output names a folder"),
+        (["-o", "."], "--output: '.' cannot be written: this is a folder"),
         (["-j", "0"], "should be greater than or equal to 1"),
         (["--format", "yaml"], "--format"),
         (["--formt", "json"], "No such option"),
@@ -234,9 +234,15 @@ def test_a_failed_run_leaves_the_old_output_alone_and_tells_what_arrived(folder:
 def test_an_output_that_cannot_be_written_does_not_lose_the_answer(folder: Path) -> None:
     (folder / "taken").write_text("")
     done = boticelli("run", write(folder, CHAIN), "-o", "taken/answer.md", "-q")
+    assert (done.code, done.out) == (2, "")
+    assert "--output: 'taken/answer.md' cannot be written: Not a directory" in done.err
+    done = boticelli("run", "story.yaml", "-o", "/proc/answer.md", "-q")
     assert done.code == 1
     assert INTRO in done.err
     assert "cannot be written" in done.err
+    done = boticelli("run", "story.yaml", "-o", "./story.yaml")
+    assert done.code == 2
+    assert "would write over the narrative itself" in done.err
 
 
 def test_no_stream_gives_the_same_answer(folder: Path) -> None:

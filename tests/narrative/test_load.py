@@ -179,7 +179,10 @@ def test_toc_says_which_acts_run_and_in_what_order() -> None:
             "narrative: {name: n}\nacts:\n  a: {prompt: One., save: x.md}\n  b: {prompt: Two., save: x.md}",
             "4:21: act 'b': act 'a' saves to 'x.md' already",
         ),
-        ("narrative: {name: n}\nacts: {a: {prompt: One., save: .}}", "2:26: act 'a': 'save' names a folder, '.'"),
+        (
+            "narrative: {name: n}\nacts: {a: {prompt: One., save: .}}",
+            "2:26: act 'a': 'save' cannot write '.': this is a folder",
+        ),
         ("narrative: {name: n}\nacts: {a: {prompt: One., when: true}}", "2:26: act 'a': unknown key 'when'"),
     ],
 )

@@ -83,7 +83,7 @@ def test_opens_every_kind_of_part(part: str, expected: Text | Media) -> None:
         ("{type: image, base64: '***'}", "this is not base64"),
         ("{type: image, base64: 'data:image/png,xx'}", "a data: URL has to be"),
         ("{type: image, base64: AAAA}", "its media type cannot be told; give it with 'mime'"),
-        ('{type: image, file: "a\\0b"}', "cannot be read"),
+        ('{type: image, file: "a\\0b"}', "there is no file"),
         ("{type: imag, file: a.png}", "did you mean 'image'?"),
         ("{file: a.png}", "'type' is missing"),
         ("{type: image, file: '{{ a }}'}", "unknown name 'a' in a template"),

@@ -131,3 +131,18 @@ def test_a_template_cannot_break_out_or_run_away(source: str) -> None:
 
 def test_what_a_model_says_is_never_a_template() -> None:
     assert Template("{{ draft }}").render({"draft": ActText("{{ place }}"), "place": "x"}) == "{{ place }}"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{% for x in place %}" * 25 + "{% endfor %}" * 25,
+        "{{ " + "+".join("1" for _ in range(500)) + " }}",
+        "{{ " + "[" * 150 + "]" * 150 + " }}",
+    ],
+)
+def test_what_python_cannot_compile_is_told_beforehand(source: str) -> None:
+    said = said_of(source)
+    assert said == [] or said[0].startswith("the template is not valid")
+    if not said:
+        assert Template(source).render({"place": "x"}) is not None

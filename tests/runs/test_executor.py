@@ -284,8 +284,11 @@ def test_answers_are_saved_as_soon_as_they_are_there(folder: Path) -> None:
 
 
 def test_an_answer_that_cannot_be_saved_is_told_before_the_run_fails(folder: Path) -> None:
-    (folder / "taken").write_text("a file where a folder should be")
-    events = perform("narrative: {name: n}\nacts: {a: {prompt: One., save: taken/a.md}, b: Two.}", Scripted())
+    def get_in_the_way(event: Event, stop: asyncio.Event) -> None:
+        (folder / "taken").write_text("a file where a folder should be")
+
+    story = "narrative: {name: n}\nacts: {a: {prompt: One., save: taken/a.md}, b: Two.}"
+    events = perform(story, Scripted(seconds=1.0), watch=get_in_the_way)
     assert types(events)[-3:] == ["act.finished a", "act.skipped b", "run.failed"]
     assert isinstance(events[-1], RunFailed)
     assert events[-1].error.kind == "save"

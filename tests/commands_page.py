@@ -1,0 +1,33 @@
+"""The command reference, made of the commands' own help. Written anew by: python -m tests.commands_page"""
+
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from boticelli_cli.cli.main import app
+
+PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
+COMMANDS = ("run", "stream", "check", "new", "schema")
+
+HEAD = """# Commands
+
+Made of the commands' own help; `python -m tests.commands_page` writes it anew.
+
+The global options `-q` and `-v` work before and after a command's name, and every option can be given by the
+environment variable that its help names. Exit codes: 0 done, 1 the run failed, 2 wrong usage, narrative or
+configuration, 130 interrupted.
+"""
+
+
+def page() -> str:
+    parts = [HEAD]
+    for words in ((), *((command,) for command in COMMANDS)):
+        shown = CliRunner().invoke(app, [*words, "--help"], prog_name="boticelli", env={"COLUMNS": "100"}).output
+        title = " ".join(("boticelli", *words))
+        body = "\n".join(line.rstrip() for line in shown.splitlines()).strip()
+        parts.append(f"## {title}\n\n```text\n{body}\n```\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
