@@ -191,13 +191,19 @@ def _find_word(raw: str, word: str, *, strings: bool) -> int:
     """
     quoted = r"""|(?P<quoted>"[^"\n]*"|'[^'\n]*')""" if strings else ""
     tokens = rf"(?P<raw>\{{%-?\s*raw\s*-?%\}}.*?\{{%-?\s*endraw)|(?P<open>\{{\{{|\{{%)|(?P<close>\}}\}}|%\}}){quoted}"
+    pattern = re.compile(rf"{tokens}|(?P<word>(?<![\w.]){re.escape(word)}(?!\w))", re.DOTALL)
     inside = False
-    for found in re.finditer(rf"{tokens}|(?P<word>(?<![\w.]){re.escape(word)}(?!\w))", raw, re.DOTALL):
+    found = pattern.search(raw)
+    while found:
+        position = found.end()
         match found.lastgroup:
             case "open":
                 inside = True
             case "close":
                 inside = False
+            case "quoted" if not inside:
+                position = found.start() + 1  # an apostrophe, or the quotes of the YAML around
             case "word" if inside:
                 return found.start()
+        found = pattern.search(raw, position)
     return 0

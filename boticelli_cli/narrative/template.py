@@ -248,11 +248,11 @@ def environment() -> "SandboxedEnvironment":
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Environment(ImmutableSandboxedEnvironment):
-        intercepted_binops = frozenset({"*", "**"})
+        intercepted_binops = frozenset({"*", "**", "%"})
 
         def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
             if _grows_too_much(operator, left, right):
-                raise TemplateError(f"'{operator}' makes too much of it here")
+                raise TemplateError(f"'{operator}' is not for this in a template: it could make too much of it")
             return super().call_binop(context, operator, left, right)
 
         def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
@@ -284,6 +284,8 @@ _MAX_LENGTH = 1_000_000
 
 
 def _grows_too_much(operator: str, left: Any, right: Any) -> bool:
+    if operator == "%":
+        return isinstance(left, str)  # a format, which may ask for any width
     if operator == "**":
         return not (
             isinstance(left, (int, float)) and isinstance(right, (int, float)) and abs(right) <= 64 >= abs(left)

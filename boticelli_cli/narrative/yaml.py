@@ -194,7 +194,7 @@ class _Reader:
             pass
         if kind in ("int", "float"):
             self.problems.append(self._problem(node, "this number cannot be read; put it in quotes if it is a text"))
-            return value
+            return 1  # a stand-in, so that this is told once
         self.problems.append(self._unknown_tag(node))
         return value
 

@@ -8,7 +8,9 @@ import pytest
 from tests.process import boticelli
 
 
-@pytest.mark.parametrize("name", ["story", "deep/story", "story.yaml", "story.yml", "a b: c", "007", "yes", "a\"b'c"])
+@pytest.mark.parametrize(
+    "name", ["story", "deep/story", "story.yaml", "story.yml", "a b: c", "007", "yes", "true", "a\"b'c", "\x7f"]
+)
 def test_writes_a_narrative_that_passes_and_runs(folder: Path, name: str) -> None:
     done = boticelli("new", name)
     assert done.code == 0, done.err
