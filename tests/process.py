@@ -85,6 +85,12 @@ class Terminal:
             assert time.monotonic() < deadline, f"never seen; the screen is:\n{self.screen}"
             assert self._read(0.1), f"the program ended before it was seen; the screen is:\n{self.screen}"
 
+    def read_for(self, seconds: float) -> None:
+        """Read what the program writes within some time, or to its end."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0 and self._read(left):
+            pass
+
     def finish(self) -> int:
         """Read to the end, and return the exit code."""
         deadline = time.monotonic() + PATIENCE
