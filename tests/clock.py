@@ -30,6 +30,10 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.now
 
+    async def shutdown_default_executor(self, timeout: float | None = None) -> None:
+        """Wait for threads however long they take: a limit in virtual time would be over at once."""
+        await super().shutdown_default_executor()
+
 
 def run_virtual(coroutine: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine to its end, without waiting for any of its sleeps."""
