@@ -14,16 +14,16 @@ from boticelli_cli.drivers.base import Driver
 from boticelli_cli.errors import InputError, Problem, UsageError
 from boticelli_cli.events import Event
 from boticelli_cli.narrative.bound import check_bound
+from boticelli_cli.narrative.files import read_bounded, why_not_writable
 from boticelli_cli.narrative.load import Loaded
 from boticelli_cli.narrative.load import load as load_file
 from boticelli_cli.narrative.load import parse as parse_narrative
-from boticelli_cli.narrative.media import read_bounded
 from boticelli_cli.narrative.model import InputPart, Narrative, Variable
-from boticelli_cli.narrative.source import why_not_writable
+from boticelli_cli.narrative.saves import save_path, with_save_paths
 from boticelli_cli.narrative.variables import bind
 from boticelli_cli.runs.answer import write_answer
 from boticelli_cli.runs.executor import MAX_PARALLEL, execute
-from boticelli_cli.runs.plan import Plan, describe_plan, make_plan, plan_json
+from boticelli_cli.runs.plan import Plan, describe_plan, make_plan, pick, plan_json
 
 __all__ = [
     "MAX_PARALLEL",
@@ -33,6 +33,7 @@ __all__ = [
     "Variable",
     "attach",
     "check",
+    "config_files",
     "environment",
     "known_models",
     "load",
@@ -58,7 +59,11 @@ class Prepared:
     scope: Mapping[str, Any]
     driver: Driver
     notices: tuple[str, ...] = ()
-    config_files: tuple[Path, ...] = ()
+
+    def saves(self) -> list[Path]:
+        """The files that acts will save to."""
+        paths = (save_path(self.plan.narrative, step.act) for step in self.plan.steps)
+        return [path for path in paths if path is not None]
 
     def describe(self) -> list[str]:
         """The plan in words, a line an act."""
@@ -149,11 +154,11 @@ def prepare(
     if model is None and driver is None and any(act.settings.model is None for act in narrative.acts):
         notices.append(f"no model is set; '{EMBEDDED}', the embedded one, stands in (set one with -m or 'model:')")
     narrative = _with_model(narrative, model)
-    plan = make_plan(narrative, only=only, start=start)
-    scope = bind(plan.narrative, variables or {}, environment())
-    check_bound(plan.narrative, scope)
-    files = read_config(environment(), Path()).files
-    return Prepared(plan, scope, driver or _driver_of(plan), tuple(notices), files)
+    narrative = pick(narrative, only=only, start=start)
+    scope = bind(narrative, variables or {}, environment())
+    check_bound(narrative, scope)
+    plan = make_plan(with_save_paths(narrative, scope))
+    return Prepared(plan, scope, driver or _driver_of(plan), tuple(notices))
 
 
 def perform(
@@ -207,6 +212,11 @@ def attach(name: str, data: bytes | None = None) -> InputPart:
     return attach(name, data)
 
 
+def config_files() -> tuple[Path, ...]:
+    """The configuration files that hold here, the strongest first. Raises ConfigError."""
+    return read_config(environment(), Path()).files
+
+
 def narrative_schema() -> dict[str, Any]:
     """The JSON Schema of narrative files."""
     from boticelli_cli.narrative.document import json_schema
@@ -231,9 +241,8 @@ def _with_model(narrative: Narrative, model: str | None) -> Narrative:
 
 def _driver_of(plan: Plan) -> Driver:
     """The driver that answers for all models of a plan. Raises UsageError for models that none does."""
-    from boticelli_cli.drivers.rehearsal import Rehearsal
+    from boticelli_cli.drivers.rehearsal import Rehearsal, refuse_unknown_model
 
-    driver = Rehearsal()
     problems: dict[str, Problem] = {}
     for step in plan.steps:
         model = step.act.settings.model or EMBEDDED
@@ -242,12 +251,12 @@ def _driver_of(plan: Plan) -> Driver:
             if provider != EMBEDDED:
                 message = f"act '{step.act.name}' asks for model '{model}', but there is no driver for {provider} here"
                 raise UsageError(message)
-            driver.supports_streaming(model)
+            refuse_unknown_model(model)
         except InputError as error:
             problems.setdefault(model, error.problems[0])
     if problems:
-        raise UsageError(list(problems.values()), hint="'--rehearse' runs it on the embedded model")
-    return driver
+        raise UsageError(list(problems.values()), hint=f"the embedded model is always there: -m {EMBEDDED}")
+    return Rehearsal()
 
 
 def _provider_of(model: str) -> str:

@@ -37,6 +37,8 @@ def place(model: str) -> PlacedModel:
     provider, slash, name = model.partition("/")
     if slash and provider in PROVIDERS and name:
         return PlacedModel(provider, name)
+    if slash and provider in PROVIDERS:
+        raise UsageError(f"model '{model}' has no name after the slash; write it as provider/model")
     if slash:
         hint = did_you_mean(provider, PROVIDERS) or f"; there are {', '.join(PROVIDERS)}"
         raise UsageError(f"model '{model}' names unknown provider '{provider}'{hint}")

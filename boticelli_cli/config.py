@@ -50,8 +50,9 @@ def user_config_path(environ: Mapping[str, str]) -> Path:
 
 def _read(path: Path) -> Settings:
     from boticelli_cli.narrative.document import SettingsDocument, validate
+    from boticelli_cli.narrative.files import is_regular
     from boticelli_cli.narrative.load import settings_of
-    from boticelli_cli.narrative.source import UnreadableError, is_regular, read_text
+    from boticelli_cli.narrative.source import UnreadableError, read_text
     from boticelli_cli.narrative.yaml import read_yaml
 
     if not is_regular(path):

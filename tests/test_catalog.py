@@ -24,7 +24,19 @@ def test_places_models_by_provider_or_prefix(model: str, provider: str, name: st
     assert place(model) == PlacedModel(provider, name)
 
 
-@pytest.mark.parametrize("model", ["llama3", "orca", "gemni/x", "gemini/", "/x", "", "rehearsals"])
-def test_refuses_what_nothing_places(model: str) -> None:
-    with pytest.raises(UsageError):
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("llama3", "it is not known whose model 'llama3' is; write it as provider/model"),
+        ("orca", "it is not known whose model 'orca' is"),
+        ("", "it is not known whose model '' is"),
+        ("rehearsals", "did you mean 'rehearsal'?"),
+        ("gemni/x", "names unknown provider 'gemni'; did you mean 'gemini'?"),
+        ("/x", "names unknown provider ''; there are gemini"),
+        ("gemini/", "has no name after the slash"),
+    ],
+)
+def test_refuses_what_nothing_places(model: str, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
         place(model)
+    assert said in str(caught.value)

@@ -8,10 +8,19 @@ from contextlib import contextmanager, suppress
 
 import typer
 
-from boticelli_cli.cli.streams import leave_stdout, printable
+from boticelli_cli.cli.stdio import leave_stdout, printable
 from boticelli_cli.errors import BoticelliError, InputError
 
-__all__ = ["FAILED", "INTERRUPTED", "WRONG_INPUT", "flush_or_fail", "tell_bug", "tell_unwritable", "telling_errors"]
+__all__ = [
+    "FAILED",
+    "INTERRUPTED",
+    "WRONG_INPUT",
+    "flush_or_fail",
+    "tell",
+    "tell_bug",
+    "tell_unwritable",
+    "telling_errors",
+]
 
 FAILED = 1
 WRONG_INPUT = 2
@@ -53,7 +62,7 @@ def flush_or_fail(code: int | str | None) -> int | str | None:
 def tell_unwritable(error: OSError) -> int:
     """Tell that an output took nothing more, a full disk for example, and return the exit code."""
     leave_stdout()
-    _say(f"error: the output cannot be written: {error.strerror or error}")
+    tell(f"error: the output cannot be written: {error.strerror or error}")
     return FAILED
 
 
@@ -63,11 +72,12 @@ def tell_bug(error: Exception) -> None:
 
     if environment().get("BOTICELLI_DEBUG") == "1":
         traceback.print_exception(error)
-    _say(f"error: this is a bug in boticelli: {type(error).__name__}: {error}")
-    _say("hint: BOTICELLI_DEBUG=1 shows where it happened; please report it")
+    tell(f"error: this is a bug in boticelli: {type(error).__name__}: {error}")
+    tell("hint: BOTICELLI_DEBUG=1 shows where it happened; please report it")
 
 
-def _say(line: str) -> None:
+def tell(line: str) -> None:
+    """Write a line to stderr, whether or not anybody is there to read it."""
     with suppress(OSError):
         print(printable(line), file=sys.stderr, flush=True)
 
@@ -86,4 +96,4 @@ def _tell(error: BoticelliError, shown_as: str) -> None:
         event = RunFailed(run="", seq=1, at=datetime.now(UTC), error=facts)
         print(json.dumps(as_json(event), ensure_ascii=False), flush=True)
     for line in error_lines(facts):
-        _say(line)
+        tell(line)

@@ -11,8 +11,8 @@ from boticelli_cli.cli.new import new
 from boticelli_cli.cli.options import GlobalOptions, Quiet, Verbose
 from boticelli_cli.cli.run import run
 from boticelli_cli.cli.schema import schema
+from boticelli_cli.cli.stdio import prepare_streams
 from boticelli_cli.cli.stream import stream
-from boticelli_cli.cli.streams import prepare_streams
 
 __all__ = ["app", "main"]
 
@@ -63,6 +63,9 @@ def main() -> None:
     except SystemExit as ending:
         sys.exit(flush_or_fail(ending.code))
     except OSError as error:
+        if error.filename is not None:  # a file that nobody has told of before: not the output
+            tell_bug(error)
+            sys.exit(FAILED)
         sys.exit(tell_unwritable(error))
     except Exception as error:
         tell_bug(error)

@@ -10,16 +10,21 @@ import typer
 
 from boticelli_cli.cli.failures import telling_errors
 from boticelli_cli.cli.given import without_surrogates
+from boticelli_cli.cli.options import Quiet, Verbose, global_options
+from boticelli_cli.cli.stdio import printable
 from boticelli_cli.errors import UsageError
 
 __all__ = ["new"]
 
 
 def new(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it; the file is NAME.yaml.")],
     force: Annotated[
         bool, typer.Option("--force", help="Replace the file if it is there.", envvar="BOTICELLI_FORCE")
     ] = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Write a commented narrative to start from.
 
@@ -33,7 +38,8 @@ def new(
         if path.suffix not in (".yaml", ".yml"):
             path = path.with_name(f"{path.name}.yaml") if path.name else path
         _write(path, force)
-        print(f"wrote {path}; try: boticelli run {path}")
+        if not global_options(context, quiet, verbose).quiet:
+            print(f"wrote {printable(str(path))}; try: boticelli run {printable(str(path))}")
 
 
 def _write(path: Path, force: bool) -> None:
@@ -49,11 +55,13 @@ def _write(path: Path, force: bool) -> None:
     except FileExistsError:
         raise UsageError(f"'{path}' is there already; --force replaces it") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UsageError(f"'{path}' cannot be written: {reason}") from None
+        raise UsageError(f"'{path}' cannot be written: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _quoted(title: str) -> str:
     """A title as YAML: as it is where that is text, else in quotes. What JSON quotes is YAML too."""
     is_text = re.fullmatch(r"[A-Za-z][\w-]*", title) and title.lower() not in ("true", "false", "null")
-    return title if is_text else json.dumps(title)
+    if is_text:
+        return title
+    quoted = json.dumps(title, ensure_ascii=False)
+    return re.sub(r"[\x7f-\x9f]", lambda found: f"\\x{ord(found[0]):02x}", quoted)

@@ -1,12 +1,13 @@
 """Options that several commands share. Each can be given as an environment variable too."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-__all__ = ["FormatName", "GlobalOptions", "Model", "OutputFormat", "Quiet", "Verbose", "global_options"]
+from boticelli_cli.views.format import Format
+
+__all__ = ["Format", "GlobalOptions", "Model", "OutputFormat", "Quiet", "Verbose", "global_options"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,17 +22,6 @@ def global_options(context: typer.Context, quiet: bool, verbose: bool) -> Global
     """The global options, wherever they were given."""
     before = context.obj if isinstance(context.obj, GlobalOptions) else GlobalOptions()
     return GlobalOptions(quiet or before.quiet, verbose or before.verbose)
-
-
-class FormatName(StrEnum):
-    """How a run is shown."""
-
-    auto = "auto"
-    live = "live"
-    plain = "plain"
-    text = "text"
-    json = "json"
-    jsonl = "jsonl"
 
 
 def _complete_model(incomplete: str) -> list[str]:
@@ -62,7 +52,7 @@ Model = Annotated[
 ]
 
 OutputFormat = Annotated[
-    FormatName,
+    Format,
     typer.Option(
         "--format",
         help="How to show it. auto: live on a terminal, text in a pipe.",

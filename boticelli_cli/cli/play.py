@@ -4,15 +4,16 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager, nullcontext, suppress
+from io import StringIO
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
 from boticelli_cli.cli.failures import FAILED, INTERRUPTED
-from boticelli_cli.cli.options import GlobalOptions
-from boticelli_cli.cli.streams import cleaned, printable
+from boticelli_cli.cli.options import Format, GlobalOptions
+from boticelli_cli.cli.stdio import cleaned, printable
 from boticelli_cli.errors import SaveError, UsageError
 
 if TYPE_CHECKING:
@@ -25,21 +26,21 @@ if TYPE_CHECKING:
 __all__ = ["play", "refuse_output"]
 
 
-def refuse_output(output: Path | None, narrative: str | None = None) -> None:
-    """Refuse a file that cannot take an answer, before anything is sent. Raises UsageError."""
+def refuse_output(output: Path | None, taken: Iterable[Path] = ()) -> None:
+    """Refuse a file that cannot take an answer, or is taken, before anything is sent. Raises UsageError."""
     from boticelli_cli.app import why_not_writable
 
     if output is not None and (why := why_not_writable(output)):
         raise UsageError(f"--output: '{output}' cannot be written: {why}")
-    if output is not None and narrative is not None and output.resolve() == Path(narrative).resolve():
-        raise UsageError(f"--output would write over the narrative itself, '{output}'")
+    if output is not None and os.path.realpath(output) in {os.path.realpath(path) for path in taken}:
+        raise UsageError(f"--output: '{output}' is the narrative itself, or an act saves to it")
 
 
 def play(
     prepared: "Prepared",
     *,
     options: GlobalOptions,
-    shown_as: str,
+    shown_as: Format,
     output: Path | None = None,
     max_parallel: int | None = None,
     streaming: bool = True,
@@ -47,23 +48,26 @@ def play(
 ) -> int:
     """Run what has been prepared, show it, and return the exit code."""
     from boticelli_cli import app
-    from boticelli_cli.views.choose import choose_format, make_view
+    from boticelli_cli.views.format import choose_format
+    from boticelli_cli.views.make import make_view
     from boticelli_cli.views.notes import Notes
     from boticelli_cli.views.record import Record
 
-    notes = Notes(sys.stderr, quiet=options.quiet, verbose=options.verbose, clean=printable)
+    notes = Notes(sys.stderr, quiet=options.quiet, clean=printable)
     for notice in prepared.notices:
         notes.say(notice)
     chosen = choose_format(shown_as, terminal=sys.stdout.isatty(), dumb=_is_dumb(app.environment()))
-    stdout = cleaned(sys.stdout) if sys.stdout.isatty() and chosen in ("plain", "text") else sys.stdout
+    stdout = cleaned(sys.stdout) if sys.stdout.isatty() and chosen in (Format.plain, Format.text) else sys.stdout
     record = Record()
     stop = asyncio.Event()
-    in_json = chosen in ("json", "jsonl")
-    with _opened(output) if output and in_json else nullcontext() as file:
+    with _opened(output) if output and chosen is Format.jsonl else nullcontext() as opened:
+        file = StringIO() if output and chosen is Format.json else opened
         view = make_view(chosen, stdout, notes, record, headings=headings, file=file, to_file=output is not None)
         events = app.perform(prepared, max_parallel=max_parallel or app.MAX_PARALLEL, streaming=streaming, stop=stop)
         asyncio.run(_show(events, view, stop))
-    if output is not None and not in_json:
+    if isinstance(file, StringIO) and output is not None:
+        app.write_answer(output, file.getvalue())
+    elif output is not None and opened is None:
         _write_output(output, record, notes)
     return _exit_code(record)
 
@@ -81,18 +85,21 @@ async def _show(events: "AsyncGenerator[Event, None]", view: "View", stop: async
 def _stop_on_signals(stop: asyncio.Event) -> None:
     """The first Ctrl-C (or SIGTERM, or SIGHUP) stops the run and keeps what has arrived; the second ends at once."""
     loop = asyncio.get_running_loop()
+    asked = False
 
     def handle(_number: int, _frame: FrameType | None) -> None:
-        if stop.is_set():
+        nonlocal asked
+        if asked:
             if sys.stdout.isatty():
                 os.write(sys.stdout.fileno(), _SHOW_CURSOR)
             os._exit(INTERRUPTED)
-        stop.set()
+        asked = True
         with suppress(RuntimeError):  # the loop is closed already
-            loop.call_soon_threadsafe(lambda: None)  # wake it, so that it sees the stop now
+            loop.call_soon_threadsafe(stop.set)
 
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if number := getattr(signal, name, None):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and `&` in scripts
             signal.signal(number, handle)
 
 

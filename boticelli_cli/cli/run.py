@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from boticelli_cli.cli.failures import telling_errors
-from boticelli_cli.cli.options import FormatName, Model, OutputFormat, Quiet, Verbose, global_options
+from boticelli_cli.cli.failures import tell, telling_errors
+from boticelli_cli.cli.options import Format, Model, OutputFormat, Quiet, Verbose, global_options
 
 if TYPE_CHECKING:
     from boticelli_cli.app import Prepared
@@ -82,7 +82,7 @@ def run(
             envvar="BOTICELLI_MAX_PARALLEL",
         ),
     ] = None,
-    shown_as: OutputFormat = FormatName.auto,
+    shown_as: OutputFormat = Format.auto,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Write the answer to a file.", envvar="BOTICELLI_OUTPUT"),
@@ -108,9 +108,11 @@ def run(
     with telling_errors(shown_as):
         from boticelli_cli.cli.play import play, refuse_output
 
-        refuse_output(output, narrative)
         prepared = _prepare(narrative, var or [], model, only or [], start, rehearse)
+        refuse_output(output, [Path(narrative), *prepared.saves()])
         if dry_run:
+            for notice in prepared.notices if not options.quiet else ():
+                tell(notice)
             _show_plan(prepared, shown_as)
             return
         if options.verbose:
@@ -141,15 +143,18 @@ def _prepare(
     return prepared.with_notices(str(problem) for problem in loaded.problems)
 
 
-def _show_plan(prepared: "Prepared", shown_as: FormatName) -> None:
-    if shown_as in (FormatName.json, FormatName.jsonl):
-        indent = 2 if shown_as is FormatName.json else None
+def _show_plan(prepared: "Prepared", shown_as: Format) -> None:
+    if shown_as in (Format.json, Format.jsonl):
+        indent = 2 if shown_as is Format.json else None
         print(json.dumps(prepared.as_json(), ensure_ascii=False, indent=indent))
     else:
         print("\n".join(prepared.describe()))
 
 
 def _tell_plan(prepared: "Prepared") -> None:
-    for file in prepared.config_files:
-        print(f"configuration: {file}", file=sys.stderr)
-    print("\n".join(prepared.describe()), file=sys.stderr)
+    from boticelli_cli import app
+
+    for file in app.config_files():
+        tell(f"configuration: {file}")
+    for line in prepared.describe():
+        tell(line)

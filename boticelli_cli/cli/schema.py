@@ -3,11 +3,12 @@
 import json
 
 from boticelli_cli.cli.failures import telling_errors
+from boticelli_cli.cli.options import Quiet, Verbose
 
 __all__ = ["schema"]
 
 
-def schema() -> None:
+def schema(quiet: Quiet = False, verbose: Verbose = False) -> None:
     """Print the JSON Schema of narrative files, for editors.
 
     \b

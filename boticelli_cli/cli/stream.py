@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from boticelli_cli.cli.failures import telling_errors
-from boticelli_cli.cli.options import FormatName, Model, OutputFormat, Quiet, Verbose, global_options
+from boticelli_cli.cli.options import Format, Model, OutputFormat, Quiet, Verbose, global_options
 
 if TYPE_CHECKING:
     from boticelli_cli.app import InputPart
@@ -43,7 +43,7 @@ def stream(
             envvar="BOTICELLI_OPTION",
         ),
     ] = None,
-    shown_as: OutputFormat = FormatName.auto,
+    shown_as: OutputFormat = Format.auto,
     no_stream: Annotated[
         bool,
         typer.Option("--no-stream", help="Ask for the whole answer.", envvar="BOTICELLI_NO_STREAM"),

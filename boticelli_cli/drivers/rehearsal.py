@@ -32,7 +32,7 @@ from boticelli_cli.messages import (
     Usage,
 )
 
-__all__ = ["MODELS", "PROVIDER", "Rehearsal"]
+__all__ = ["MODELS", "PROVIDER", "Rehearsal", "refuse_unknown_model"]
 
 PROVIDER = "rehearsal"
 
@@ -50,7 +50,6 @@ class Rehearsal:
         self._sleep = sleep
 
     def supports_streaming(self, model: str) -> bool:
-        _pace(model)
         return True
 
     @asynccontextmanager
@@ -81,6 +80,11 @@ class Rehearsal:
     async def _pause(self, seconds: float) -> None:
         if seconds:
             await self._sleep(seconds)
+
+
+def refuse_unknown_model(model: str) -> None:
+    """Raises UsageError for a name that none of the embedded models has."""
+    _pace(model)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,8 @@
 """Everything that can be wrong with a narrative beyond its shape: names, templates, files, rings of waiting acts."""
 
-import os
 import re
 import unicodedata
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -14,6 +13,7 @@ from boticelli_cli.narrative.media import part_problem
 from boticelli_cli.narrative.model import (
     Act,
     Base64Content,
+    BytesContent,
     Content,
     FileContent,
     Narrative,
@@ -21,7 +21,8 @@ from boticelli_cli.narrative.model import (
     UrlContent,
 )
 from boticelli_cli.narrative.order import find_cycle, named_acts
-from boticelli_cli.narrative.source import DocumentPath, Source, why_not_writable
+from boticelli_cli.narrative.saves import save_problems
+from boticelli_cli.narrative.source import DocumentPath, Source
 from boticelli_cli.narrative.template import RESERVED, Mistake, Names, Template, look_through
 from boticelli_cli.narrative.variables import check_type, default_scope
 
@@ -57,7 +58,8 @@ def check(narrative: Narrative, document: Document, source: Source) -> tuple[Nar
         output = yield_into(problems, _look_through(output, ("output",), known, source))
         problems.extend(_left_out("output", dict.fromkeys(output.acts, "names it"), ("output",), known, source))
     problems.extend(_ring(staged, source))
-    problems.extend(_saves(staged, known, source))
+    for name, message in save_problems(staged, narrative, known.scope):
+        problems.append(source.problem(("acts", name, "save"), f"act '{name}': {message}"))
     return replace(narrative, acts=staged, output=output), problems
 
 
@@ -262,7 +264,7 @@ def _look_through_content(
         case UrlContent(url):
             inner = (*path, "url")
             return UrlContent((yield from _look_through(url, inner, known, source, act=act, only_variables=True)))
-        case Base64Content():
+        case Base64Content() | BytesContent():
             return content
 
 
@@ -305,25 +307,6 @@ def _ring(acts: Sequence[Act], source: Source) -> Problems:
         why = named_acts(by_name[name]).get(waited, "sees every earlier turn")
         steps.append(f"'{name}' waits for '{waited}' ({why})")
     yield source.problem(("acts", ring[0]), f"acts wait for one another: {', '.join(steps)}")
-
-
-def _saves(acts: Iterable[Act], known: _Known, source: Source) -> Problems:
-    taken = {os.path.normpath(source.name): "the narrative itself"}
-    for act in acts:
-        if act.save is None:
-            continue
-        try:
-            target = act.save.render(known.scope)
-        except TemplateError:  # told already, or known only when the narrative is run
-            continue
-        path = ("acts", act.name, "save")
-        if why := why_not_writable(known.folder / target):
-            yield source.problem(path, f"act '{act.name}': 'save' cannot write '{target}': {why}")
-        first = taken.setdefault(os.path.normpath(known.folder / target), f"act '{act.name}'")
-        if first == "the narrative itself":
-            yield source.problem(path, f"act '{act.name}': 'save' would write over the narrative itself")
-        elif first != f"act '{act.name}'":
-            yield source.problem(path, f"act '{act.name}': {first} saves to '{target}' already")
 
 
 def yield_into(problems: list[Problem], generator: Generator[Problem, None, Any]) -> Any:

@@ -60,7 +60,7 @@ def load(path: Path, *, defaults: Settings = Settings(), name: str | None = None
         source = _read(read_text(path, name), name)
     except UnreadableError as error:
         return Loaded(None, (error.problem,))
-    return _load(source, path.parent, defaults)
+    return _load(source, path.parent, defaults, path)
 
 
 def parse(data: bytes, name: str, folder: Path, *, defaults: Settings = Settings()) -> Loaded:
@@ -69,7 +69,7 @@ def parse(data: bytes, name: str, folder: Path, *, defaults: Settings = Settings
         source = _read(decode(data, name), name)
     except UnreadableError as error:
         return Loaded(None, (error.problem,))
-    return _load(source, folder, defaults)
+    return _load(source, folder, defaults, None)
 
 
 def _read(text: str, name: str) -> Source:
@@ -82,9 +82,9 @@ def _read(text: str, name: str) -> Source:
     return read_yaml(text, name)
 
 
-def _load(source: Source, folder: Path, defaults: Settings) -> Loaded:
+def _load(source: Source, folder: Path, defaults: Settings, file: Path | None) -> Loaded:
     document, shape_problems = validate(Document, source)
-    everything = _narrative(document, folder, defaults)
+    everything = replace(_narrative(document, folder, defaults), file=file)
     narrative, semantic_problems = check(everything, document, source)
     problems = (*source.problems, *shape_problems, *semantic_problems)
     problems = tuple(sorted(dict.fromkeys(problems), key=lambda each: (each.line or 0, each.column or 0)))
@@ -110,7 +110,7 @@ def _narrative(document: Document, folder: Path, defaults: Settings) -> Narrativ
             for name, previous in zip(order, [None, *order], strict=False)
         ),
         variables={name: _variable(name, each) for name, each in document.variables.items()},
-        output=Template(document.output) if document.output is not None else None,
+        output=Template(document.output.rstrip("\n")) if document.output is not None else None,
         folder=folder,
     )
 

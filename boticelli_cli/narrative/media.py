@@ -11,13 +11,10 @@ from urllib.parse import unquote, urlsplit
 
 from boticelli_cli.errors import InputError
 from boticelli_cli.messages import Media, MediaKind, Part, Text
-from boticelli_cli.narrative.model import Base64Content, FileContent, InputPart, TextContent, UrlContent
-from boticelli_cli.narrative.source import is_folder, is_regular
+from boticelli_cli.narrative.files import MAX_BYTES, is_folder, is_regular, read_bounded, reason_of
+from boticelli_cli.narrative.model import Base64Content, BytesContent, FileContent, InputPart, TextContent, UrlContent
 
-__all__ = ["attachment", "decode_base64", "infer_mime", "kind_of", "open_part", "part_problem", "read_bounded"]
-
-MAX_BYTES = 256_000_000
-"""The largest file that is read for a model."""
+__all__ = ["attachment", "decode_base64", "infer_mime", "kind_of", "open_part", "part_problem"]
 
 URL_SCHEMES = ("http", "https", "gs")
 
@@ -69,7 +66,7 @@ def decode_base64(text: str) -> tuple[bytes, str | None]:
 
 
 def part_problem(part: InputPart, folder: Path, scope: Mapping[str, Any]) -> str | None:
-    """What is wrong with a part, as far as can be told without opening it; None if nothing is."""
+    """What is wrong with a part, as far as can be told without reading all of it; None if nothing is."""
     try:
         match part.content:
             case FileContent(path):
@@ -78,7 +75,7 @@ def part_problem(part: InputPart, folder: Path, scope: Mapping[str, Any]) -> str
                 return _url_problem(part, url.render(scope))
             case Base64Content():
                 open_part(part, folder, scope)
-            case TextContent():
+            case TextContent() | BytesContent():
                 pass
     except (InputError, ValueError) as error:
         return str(error)
@@ -109,6 +106,8 @@ def open_part(part: InputPart, folder: Path, scope: Mapping[str, Any]) -> Part:
             if part.kind == "text":
                 return Text(_as_text(decoded, "the base64 text"))
             return _media(part, decoded, named_mime)
+        case BytesContent(data):
+            return _media(part, data)
 
 
 def attachment(data: bytes, name: str | None) -> Media:
@@ -167,24 +166,11 @@ def _file_problem(part: InputPart, path: Path, name: str) -> str | None:
     except OSError as error:
         return f"'{name}' cannot be read: {error.strerror}"
     if path.stat().st_size > MAX_BYTES:
-        return f"'{name}' is larger than {_size_limit()}"
+        return f"'{name}' is larger than {MAX_BYTES // 1_000_000} MB"
     if part.kind == "text":
         return None if _is_text(head) else f"'{name}' is not UTF-8 text; send it as 'type: document'"
     _media(part, head, None, path.name)
     return None
-
-
-def read_bounded(path: Path) -> bytes:
-    """The bytes of a file or a pipe. Raises OSError, and ValueError for more than anybody could send."""
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise ValueError(f"it is larger than {_size_limit()}")
-    return data
-
-
-def _size_limit() -> str:
-    return f"{MAX_BYTES // 1_000_000} MB"
 
 
 def _url_problem(part: InputPart, url: str) -> str | None:
@@ -215,7 +201,7 @@ def _read(path: Path, name: str) -> bytes:
     try:
         return read_bounded(path)
     except (OSError, ValueError) as error:
-        raise InputError(f"'{name}' cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        raise InputError(f"'{name}' cannot be read: {reason_of(error)}") from None
 
 
 def _as_text(data: bytes, name: str) -> str:

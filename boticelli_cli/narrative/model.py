@@ -11,6 +11,7 @@ from boticelli_cli.narrative.template import Template
 __all__ = [
     "Act",
     "Base64Content",
+    "BytesContent",
     "Content",
     "Context",
     "FileContent",
@@ -64,7 +65,12 @@ class Base64Content:
     data: str
 
 
-Content = TextContent | FileContent | UrlContent | Base64Content
+@dataclass(frozen=True, slots=True)
+class BytesContent:
+    data: bytes = field(repr=False)
+
+
+Content = TextContent | FileContent | UrlContent | Base64Content | BytesContent
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +103,19 @@ class Act:
         return "conversation" if self.settings.context is None else self.settings.context
 
     @property
+    def templates(self) -> list[Template]:
+        """All its templates: its instruction, where it saves to, what it is given."""
+        found = [each for each in (self.settings.system, self.save) if each is not None]
+        for part in self.input:
+            match part.content:
+                case TextContent(template) | FileContent(template) | UrlContent(template):
+                    found.append(template)
+        return found
+
+    @property
     def template_acts(self) -> frozenset[str]:
         """The acts that this one's templates name."""
-        found = set[str]() if self.settings.system is None else set(self.settings.system.acts)
-        for part in self.input:
-            if isinstance(part.content, TextContent):
-                found |= part.content.text.acts
-        return frozenset(found)
+        return frozenset(name for template in self.templates for name in template.acts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +134,8 @@ class Variable:
 class Narrative:
     """A checked narrative: the acts that `toc` puts on the stage, in their order.
 
-    `folder` is what its paths are relative to. Without an `output`, the last act's text is the answer.
+    `folder` is what its paths are relative to, `file` where it stands itself. Without an `output`, the last
+    act's text is the answer.
     """
 
     name: str
@@ -132,3 +145,4 @@ class Narrative:
     variables: Mapping[str, Variable] = field(default_factory=dict)
     output: Template | None = None
     folder: Path = Path()
+    file: Path | None = None

@@ -1,6 +1,5 @@
 """One prompt as a narrative of one act: what is asked, what is attached, how it is put to the model."""
 
-import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,11 +7,12 @@ from typing import Any
 
 from boticelli_cli.errors import Problem, UsageError, did_you_mean
 from boticelli_cli.narrative.document import SettingsDocument, validate
+from boticelli_cli.narrative.files import read_bounded, reason_of
 from boticelli_cli.narrative.load import settings_of
-from boticelli_cli.narrative.media import URL_SCHEMES, attachment, infer_mime, kind_of, read_bounded
+from boticelli_cli.narrative.media import URL_SCHEMES, attachment, infer_mime, kind_of
 from boticelli_cli.narrative.model import (
     Act,
-    Base64Content,
+    BytesContent,
     InputPart,
     Narrative,
     Settings,
@@ -50,10 +50,9 @@ def attach(name: str, data: bytes | None = None) -> InputPart:
         try:
             data = read_bounded(Path(name))
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise UsageError(f"--attach: '{name}' cannot be read: {reason}") from None
+            raise UsageError(f"--attach: '{name}' cannot be read: {reason_of(error)}") from None
     media = attachment(data, label)
-    return InputPart(media.kind, Base64Content(base64.b64encode(data).decode()), media.mime, label)
+    return InputPart(media.kind, BytesContent(data), media.mime, label)
 
 
 def read_options(given: Mapping[str, list[str]]) -> Settings:

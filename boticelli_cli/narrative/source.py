@@ -4,7 +4,6 @@ YAML and TOML are both read into this form; everything that judges a document la
 that every mistake is told with its line and column.
 """
 
-import os
 import re
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -15,10 +14,21 @@ from pathlib import Path
 from typing import Any, Literal
 
 from boticelli_cli.errors import Problem, did_you_mean
+from boticelli_cli.narrative.files import reason_of
 
-__all__ = ["MAX_BYTES", "DocumentPath", "Place", "Source", "UnreadableError", "read_text"]
+__all__ = [
+    "MAX_DOCUMENT_BYTES",
+    "DocumentPath",
+    "Place",
+    "Source",
+    "UnreadableError",
+    "decode",
+    "line_starts",
+    "problem_at",
+    "read_text",
+]
 
-MAX_BYTES = 8 * 1024 * 1024
+MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 """The largest document that is read. Media belong into files of their own."""
 
 DocumentPath = tuple[str | int, ...]
@@ -104,37 +114,6 @@ def line_starts(text: str) -> list[int]:
     return [0, *(found.end() for found in re.finditer("\n", text))]
 
 
-def is_regular(path: Path) -> bool:
-    """Whether there is an ordinary file. What the system refuses to look for is not there."""
-    try:
-        return path.is_file()
-    except (OSError, ValueError):
-        return False
-
-
-def is_folder(path: Path) -> bool:
-    """Whether there is a folder. What the system refuses to look for is not there."""
-    try:
-        return path.is_dir()
-    except (OSError, ValueError):
-        return False
-
-
-def why_not_writable(path: Path) -> str | None:
-    """Why no file can be written at a path, as far as can be told without trying; None if one can."""
-    if is_folder(path):
-        return "this is a folder"
-    try:
-        os.fsencode(path)
-        path.stat()
-    except FileNotFoundError:
-        parent = next((each for each in path.parents if os.path.lexists(each)), None)
-        return None if parent is None or is_folder(parent) else f"'{parent}' is no folder"
-    except (OSError, ValueError) as error:
-        return getattr(error, "strerror", None) or "no file can have this name"
-    return None
-
-
 def read_text(path: Path, name: str) -> str:
     """The text of a document.
 
@@ -143,21 +122,20 @@ def read_text(path: Path, name: str) -> str:
     """
     try:
         with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+            data = file.read(MAX_DOCUMENT_BYTES + 1)
     except FileNotFoundError:
         raise UnreadableError(Problem(f"there is no file '{name}'{_nearby(path)}")) from None
     except IsADirectoryError:
         raise UnreadableError(Problem("this is a folder, not a file; name a file in it", name)) from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UnreadableError(Problem(f"the file cannot be read: {reason}", name)) from None
+        raise UnreadableError(Problem(f"the file cannot be read: {reason_of(error)}", name)) from None
     return decode(data, name)
 
 
 def decode(data: bytes, name: str) -> str:
     """The bytes of a document as text. Raises UnreadableError."""
-    if len(data) > MAX_BYTES:
-        limit = MAX_BYTES // (1024 * 1024)
+    if len(data) > MAX_DOCUMENT_BYTES:
+        limit = MAX_DOCUMENT_BYTES // (1024 * 1024)
         raise UnreadableError(Problem(f"the file is larger than {limit} MB; keep media in files of their own", name))
     if b"\x00" in data:
         raise UnreadableError(Problem("this is binary data, not text", name))

@@ -49,7 +49,8 @@ class ActText(str):
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A text with holes. `acts` and `variables` name what fills them, `repeats` says whether it has loops.
+    """A text with holes. `acts` and `variables` name what fills them, `repeats` says whether it has loops, `only_act`
+    names the act whose text, as it stands, is all there is to it.
 
     A literal one has no holes, whatever its text looks like.
     """
@@ -59,6 +60,7 @@ class Template:
     variables: frozenset[str] = frozenset()
     literal: bool = False
     repeats: bool = False
+    only_act: str | None = None
 
     @property
     def is_constant(self) -> bool:
@@ -110,10 +112,11 @@ def look_through(source: str, names: Names) -> tuple[Template, list[Mistake]]:
     import jinja2
 
     findings = _Findings()
-    repeats = False
+    repeats, only_act = False, None
     try:
         tree = environment().parse(source)
         repeats = any(tree.find(node) for node in (jinja2.nodes.For, jinja2.nodes.Macro, jinja2.nodes.CallBlock))
+        only_act = _only_act(tree, names)
         _find_functions(tree, findings)
         _find_statements(tree, findings)
         _find_names(tree, names, findings)
@@ -126,12 +129,33 @@ def look_through(source: str, names: Names) -> tuple[Template, list[Mistake]]:
         findings.mistakes.append(Mistake("the template is not valid: it is nested too deeply", line=1))
     except (SyntaxError, MemoryError, OverflowError, ValueError) as error:
         findings.mistakes.append(Mistake(f"the template is not valid: {error}", line=1))
-    template = Template(source, frozenset(findings.acts), frozenset(findings.variables), repeats=repeats)
+    template = Template(
+        source, frozenset(findings.acts), frozenset(findings.variables), repeats=repeats, only_act=only_act
+    )
     return template, findings.mistakes
 
 
 _SURELY_COMPILES = 400
 """Characters up to which no template nests deeper than Python compiles: 20 blocks, 200 brackets."""
+
+
+def _only_act(tree: Any, names: Names) -> str | None:
+    """The act that a template is nothing but: `{{ draft }}`, `{{ draft.text }}`, `{{ acts['draft'] }}`."""
+    from jinja2 import nodes
+
+    match tree.body:
+        case [nodes.Output(nodes=[node])]:
+            pass
+        case _:
+            return None
+    if isinstance(node, nodes.Getattr) and node.attr == "text":
+        node = node.node
+    match node:
+        case nodes.Name(name=str(name)) if name in names.acts:
+            return name
+        case nodes.Getitem(node=nodes.Name(name="acts"), arg=nodes.Const(value=str(name))) if name in names.acts:
+            return name
+    return None
 
 
 def _find_functions(tree: Any, findings: _Findings) -> None:
@@ -179,8 +203,9 @@ def _find_names(tree: Any, names: Names, findings: _Findings) -> None:
 def _find_attributes(tree: Any, names: Names, findings: _Findings) -> None:
     from jinja2 import nodes
 
+    local = {node.name for node in tree.find_all(nodes.Name) if node.ctx != "load"}
     for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
-        if not isinstance(node.node, nodes.Name):
+        if not isinstance(node.node, nodes.Name) or node.node.name in local:
             continue
         name = node.node.name
         key = node.attr if isinstance(node, nodes.Getattr) else getattr(node.arg, "value", None)
@@ -265,7 +290,30 @@ def environment() -> "SandboxedEnvironment":
         del made.globals[name]
     for name in ("random", *_GROWING_FILTERS):
         del made.filters[name]
+    made.filters |= {"indent": _indent, "replace": _replace, "tojson": _tojson}
     return made
+
+
+def _indent(text: str, width: int = 4, first: bool = False, blank: bool = False) -> str:
+    """Jinja2's `indent`, by a number of spaces that a line can have."""
+    from jinja2.filters import do_indent
+
+    if not isinstance(width, int) or not 0 <= width <= 200:
+        raise TemplateError("'indent' takes a number of spaces up to 200")
+    return do_indent(str(text), width, first, blank)
+
+
+def _replace(text: str, old: str, new: str) -> str:
+    """Jinja2's `replace`, within measure."""
+    text, old, new = str(text), str(old), str(new)
+    if text.count(old) * len(new) > _MAX_LENGTH:
+        raise TemplateError("'replace' makes too much of it here")
+    return text.replace(old, new)
+
+
+def _tojson(value: Any) -> str:
+    """A value as JSON, on one line and as it is: what is filled in here is no web page."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 class Held:

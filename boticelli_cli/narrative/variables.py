@@ -14,6 +14,8 @@ __all__ = ["bind", "check_type", "default_scope"]
 def bind(narrative: Narrative, given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
     """The scope that a narrative's templates see: each variable's value, and `env`.
 
+    A variable that nothing names, in the acts that are left of the narrative, may go without a value.
+
     A value that was given wins over the environment variable that a variable names, and that over the
     default. Text is read as the variable's type. Raises UsageError with every value that is missing,
     unknown or wrong; the value of an environment variable is never quoted, as it may be a secret.
@@ -23,11 +25,15 @@ def bind(narrative: Narrative, given: Mapping[str, Any], environ: Mapping[str, s
         for name in given
         if name not in narrative.variables
     ]
+    named = _named(narrative)
     scope: dict[str, Any] = {}
     env: dict[str, Any] = {}
     for variable in narrative.variables.values():
         try:
             scope[variable.name] = _value(variable, given, environ)
+        except _NoValueError as error:
+            if variable.name in named or (variable.env and "env" in named):
+                problems.append(Problem(f"variable '{variable.name}' {error}"))
         except ValueError as error:
             problems.append(Problem(f"variable '{variable.name}' {error}"))
         else:
@@ -99,7 +105,19 @@ def _value(variable: Variable, given: Mapping[str, Any], environ: Mapping[str, s
             ) from None
     if variable.default is not None:
         return variable.default
-    raise ValueError(f"has no value; {_remedy(variable)}")
+    raise _NoValueError(f"has no value; {_remedy(variable)}")
+
+
+class _NoValueError(ValueError):
+    """Nothing gives a variable a value."""
+
+
+def _named(narrative: Narrative) -> set[str]:
+    """The names that a narrative's templates take from its scope."""
+    templates = [template for act in narrative.acts for template in act.templates]
+    if narrative.output is not None:
+        templates.append(narrative.output)
+    return {name for template in templates for name in template.variables}
 
 
 def _remedy(variable: Variable) -> str:

@@ -1,10 +1,11 @@
 """Answers on disk: written whole or not at all."""
 
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 from boticelli_cli.errors import SaveError
+from boticelli_cli.narrative.files import reason_of
 
 __all__ = ["write_answer"]
 
@@ -21,23 +22,20 @@ def write_answer(path: Path, text: str) -> None:
         if path.exists() and not path.is_file():  # a device or a pipe is written to, not replaced
             path.write_text(text, encoding="utf-8", errors="replace", newline="")
             return
-        target = path.resolve()
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name[:100]}.")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as file:
-                file.write(text)
-            Path(temporary).chmod(mode)
-            Path(temporary).replace(target)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        _replace(path.resolve(), text)
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SaveError(f"'{path}' cannot be written: {reason}") from error
+        raise SaveError(f"'{path}' cannot be written: {reason_of(error)}") from error
 
 
-def _umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+def _replace(target: Path, text: str) -> None:
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less what the umask takes
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as file:
+            file.write(text)
+        if target.exists():
+            temporary.chmod(target.stat().st_mode & 0o777)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

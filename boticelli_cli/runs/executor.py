@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -40,6 +40,7 @@ from boticelli_cli.messages import (
 )
 from boticelli_cli.narrative.media import open_part
 from boticelli_cli.narrative.model import TextContent
+from boticelli_cli.narrative.saves import save_path
 from boticelli_cli.narrative.template import ActText, Held
 from boticelli_cli.runs.answer import write_answer
 from boticelli_cli.runs.plan import Plan, PlannedStep, planned_acts
@@ -224,13 +225,17 @@ class _Run:
         except BoticelliError as error:
             await self._fail(name, describe_error(error))
         except Exception as error:
-            _log.exception("act '%s' failed unexpectedly", name)
+            _log.debug("act '%s' failed unexpectedly", name, exc_info=True)
             await self._fail(name, ErrorInfo("internal", f"{type(error).__name__}: {error}"))
 
     async def _fail(self, name: str, error: ErrorInfo) -> None:
+        self._end_with(name, error)
+        await self.tell(ActFailed, act=name, error=error)
+
+    def _end_with(self, name: str, error: ErrorInfo) -> None:
+        """Have the run end for what happened in an act, unless it ends for something else already."""
         if self.failed is None:
             self.failed = name, replace(error, message=f"act '{name}': {error.message}")
-        await self.tell(ActFailed, act=name, error=error)
 
     async def _request(self, step: PlannedStep) -> Request:
         act, settings = step.act, step.act.settings
@@ -321,16 +326,16 @@ class _Run:
             seconds=round(self.time() - answer.started, 6),
             first_token_seconds=answer.first_token_seconds,
         )
-        if (path := _save_path(self.plan, step, self.scope)) is not None:
+        if (path := save_path(self.plan.narrative, step.act)) is not None:
             await self._save(name, path, text)
         self._schedule.done(name)
 
     async def _save(self, name: str, path: Path, text: str) -> None:
         """Write an answer to its file. One that cannot be written ends the run, but has been told already."""
         try:
-            await asyncio.to_thread(write_answer, path, text)
+            await _to_the_end(asyncio.to_thread(write_answer, path, text))
         except SaveError as error:
-            self.failed = self.failed or (name, describe_error(SaveError(f"act '{name}': {error.message}")))
+            self._end_with(name, describe_error(error))
 
 
 class _Answer:
@@ -357,7 +362,11 @@ class _Answer:
         self.media.append(media)
 
 
-def _save_path(plan: Plan, step: PlannedStep, scope: Mapping[str, Any]) -> Path | None:
-    if step.act.save is None:
-        return None
-    return plan.narrative.folder / step.act.save.render(scope)
+async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Do something that a cancellation waits for: an answer that has been told is saved."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

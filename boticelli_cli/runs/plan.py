@@ -1,6 +1,5 @@
 """The plan: which acts run, and what each waits for. Pure: the same narrative gives the same plan."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,7 +10,7 @@ from boticelli_cli.narrative.model import Act, Narrative
 from boticelli_cli.narrative.order import waits, with_what_they_wait_for
 from boticelli_cli.narrative.template import Template
 
-__all__ = ["Plan", "PlannedStep", "describe_plan", "make_plan", "plan_json", "planned_acts"]
+__all__ = ["Plan", "PlannedStep", "describe_plan", "make_plan", "pick", "plan_json", "planned_acts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +35,36 @@ class Plan:
     output_act: str | None
 
 
-def make_plan(narrative: Narrative, *, only: Sequence[str] = (), start: str | None = None) -> Plan:
-    """Plan a narrative, or a part of it.
+def make_plan(narrative: Narrative) -> Plan:
+    """Plan all acts of a narrative."""
+    output = narrative.output
+    output_act = narrative.acts[-1].name if output is None else output.only_act
+    return Plan(narrative, _steps(narrative.acts, waits(narrative.acts)), output_act)
 
-    `only` picks acts, `start` an act and all after it; in both cases the acts that those wait for run too, as
-    no act is run with less than it is written to see. A part answers with its last act's text.
+
+def pick(narrative: Narrative, *, only: Sequence[str] = (), start: str | None = None) -> Narrative:
+    """A part of a narrative, or all of it.
+
+    `only` picks acts, `start` an act and all after it; in both cases the acts that those wait for come along,
+    as no act is run with less than it is written to see. A part answers with its last act's text, unless the
+    narrative's last act is in it and its output can be made.
 
     Raises UsageError for names of acts that there are not.
     """
+    if not only and start is None:
+        return narrative
     graph = waits(narrative.acts)
-    _refuse_unknown([*only, *([start] if start is not None else [])], list(graph))
-    if only or start is not None:
-        narrative = _part(narrative, graph, only, start)
-    return Plan(narrative, _steps(narrative.acts, graph), _output_act(narrative))
-
-
-def _part(
-    narrative: Narrative, graph: Mapping[str, tuple[str, ...]], only: Sequence[str], start: str | None
-) -> Narrative:
     names = list(graph)
-    chosen = [name for name in names if not only or name in only]
-    chosen = [name for name in chosen if start is None or names.index(name) >= names.index(start)]
+    _refuse_unknown([*only, *([start] if start is not None else [])], names)
+    later = names[names.index(start) :] if start is not None else names
+    wanted = set(only)
+    chosen = [name for name in later if name in wanted] if only else later
     if not chosen:
         raise UsageError(f"of the acts asked for, none stands at or after '{start}'")
     kept = with_what_they_wait_for(chosen, graph)
     output = narrative.output
     if output is None or chosen[-1] != names[-1] or not output.acts <= kept:
-        output = Template(f"{{{{ acts['{chosen[-1]}'] }}}}", acts=frozenset({chosen[-1]}))
+        output = Template("", acts=frozenset({chosen[-1]}), only_act=chosen[-1])
     return replace(narrative, acts=tuple(act for act in narrative.acts if act.name in kept), output=output)
 
 
@@ -123,11 +125,3 @@ def _steps(acts: Sequence[Act], graph: Mapping[str, tuple[str, ...]]) -> tuple[P
             case names:
                 steps.append(PlannedStep(act, graph[act.name], sees=names))
     return tuple(steps)
-
-
-def _output_act(narrative: Narrative) -> str | None:
-    if narrative.output is None:
-        return narrative.acts[-1].name
-    named = re.fullmatch(r"\s*\{\{-?\s*(?:acts\['([\w-]+)'\]|(\w+))(?:\.text)?\s*-?\}\}\s*", narrative.output.source)
-    name = named and (named[1] or named[2])
-    return name if narrative.output.acts == {name} else None

@@ -4,7 +4,6 @@ import json
 from typing import Any, TextIO
 
 from boticelli_cli.events import ErrorInfo, Event, RunFailed, RunFinished, RunInterrupted, as_json
-from boticelli_cli.messages import Usage
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import ActRecord, Record
 from boticelli_cli.views.text import tell_end
@@ -61,9 +60,6 @@ def _run_json(record: Record) -> dict[str, Any]:
     assert started is not None
     assert end is not None
     data: dict[str, Any] = {"run": started.run, "narrative": started.narrative}
-    usage = Usage()
-    for act in record.acts.values():
-        usage += act.finished.usage if act.finished else Usage()
     match end:
         case RunFinished():
             data |= {"status": "finished", "output": end.output}
@@ -72,7 +68,7 @@ def _run_json(record: Record) -> dict[str, Any]:
         case RunInterrupted():
             data |= {"status": "interrupted"}
     data["acts"] = {name: _act_json(act) for name, act in record.acts.items()}
-    data["usage"] = as_json(usage)
+    data["usage"] = as_json(record.usage)
     data["seconds"] = round((end.at - started.at).total_seconds(), 6)
     return data
 

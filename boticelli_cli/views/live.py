@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 
 from rich.console import Console, Group, RenderableType
-from rich.control import strip_control_codes
 from rich.live import Live
 from rich.markdown import Markdown
 from rich.panel import Panel
@@ -17,6 +16,7 @@ from rich.text import Text
 
 from boticelli_cli.events import (
     ActFailed,
+    ActFinished,
     ActSkipped,
     ActStarted,
     Event,
@@ -25,8 +25,10 @@ from boticelli_cli.events import (
     RunInterrupted,
     RunStarted,
 )
+from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import ActRecord, Record
 from boticelli_cli.views.report import ending, error_lines, progress, seconds_in_words
+from boticelli_cli.views.text import tell_end
 
 __all__ = ["LiveView"]
 
@@ -34,21 +36,25 @@ FRAMES_A_SECOND = 12
 
 
 class LiveView:
-    """Owns the screen from the first event to `close`."""
+    """Owns the screen from the first event to `close`.
+
+    Notes are shown on the screen too, except that errors also go to a stderr that leads somewhere else.
+    """
 
     def __init__(
         self,
         console: Console,
         record: Record,
+        notes: Notes,
         *,
         headings: bool = True,
-        quiet: bool = False,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = console
         self._record = record
         self._headings = headings
-        self._quiet = quiet
+        self._notes = notes
+        self._clean = notes.clean
         self._now = now
         self._begun: dict[str, float] = {}
         self._printed = 0
@@ -69,12 +75,10 @@ class LiveView:
                 self._live.start()
             case ActStarted():
                 self._begun[event.act] = self._now()
-            case ActFailed() | ActSkipped():
+            case ActFinished() | ActFailed() | ActSkipped():
                 self._print_ended()
             case RunFinished() | RunFailed() | RunInterrupted():
                 self._end(event)
-            case _:
-                self._print_ended()
 
     def close(self) -> None:
         self._live.stop()
@@ -83,7 +87,7 @@ class LiveView:
 
     def _print_ended(self) -> None:
         """Print the acts that have ended, as far as all before them have."""
-        acts = list(self._record.acts.values())
+        acts = self._record.in_order
         while self._printed < len(acts) and (acts[self._printed].has_ended or self._record.end is not None):
             self._print_act(acts[self._printed])
             self._printed += 1
@@ -94,38 +98,40 @@ class LiveView:
         if self._headings:
             self._console.print(Rule(Text(act.planned.act, style="bold"), align="left", style="dim"))
         if act.pieces:
-            self._console.print(Markdown(_safe(act.text)))
+            self._console.print(Markdown(self._clean(act.text)))
         if act.status == "skipped":
-            self._console.print(Text(f"not run: {act.reason}", style="dim"))
+            self._console.print(Text(self._clean(f"not run: {act.reason}"), style="dim"))
         elif act.status in ("failed", "interrupted") and act.pieces:
             self._console.print(Text(f"({act.status} before its end)", style="dim"))
-        if self._headings and act.finished and not self._quiet:
-            self._console.print(Text(progress(act.finished, self._record) or "", style="dim"))
+        if self._headings and act.finished and not self._notes.quiet:
+            self._console.print(Text(self._clean(progress(act.finished, self._record) or ""), style="dim"))
         if self._headings:
             self._console.print()
 
     def _end(self, event: RunFinished | RunFailed | RunInterrupted) -> None:
         self._live.stop()
         self._print_ended()
+        if not self._notes.on_terminal:
+            tell_end(event, self._record, self._notes)
         match event:
             case RunFinished():
                 if self._record.output_act is None:
                     self._console.print(Rule(Text("output", style="bold"), align="left", style="dim"))
-                    self._console.print(Markdown(_safe(event.output)))
+                    self._console.print(Markdown(self._clean(event.output)))
                     self._console.print()
-                if not self._quiet and self._headings:
-                    self._console.print(Text(ending(self._record, event.seconds) or "", style="dim"))
+                if not self._notes.quiet and self._headings:
+                    self._console.print(Text(self._clean(ending(self._record, event.seconds) or ""), style="dim"))
             case RunFailed():
-                lines = Text("\n").join(Text(line) for line in error_lines(event.error))
+                lines = Text("\n").join(Text(self._clean(line)) for line in error_lines(event.error))
                 self._console.print(Panel(lines, title="the run failed", title_align="left", border_style="red"))
             case RunInterrupted():
-                self._console.print(Text(f"interrupted: {ending(self._record, None)}", style="yellow"))
+                self._console.print(Text(self._clean(f"interrupted: {ending(self._record, None)}"), style="yellow"))
 
     # The live region
 
     def _frame(self) -> RenderableType:
         """What is drawn now: a panel or a line for each running act, never taller than the screen."""
-        running = [act for act in list(self._record.acts.values()) if act.status == "running"]
+        running = [act for act in self._record.in_order if act.status == "running"]
         room = max(self._console.height - 2, 1)
         parts: list[RenderableType] = []
         if running:
@@ -143,7 +149,7 @@ class LiveView:
         lines = self._tail(act, self._console.width - 4, height - 2)
         return Panel(
             Text("\n").join(lines),
-            title=Text(title),
+            title=Text(self._clean(title)),
             title_align="left",
             subtitle=Text(seconds_in_words(self._elapsed(act))),
             subtitle_align="right",
@@ -152,7 +158,7 @@ class LiveView:
 
     def _line(self, act: ActRecord) -> Text:
         head = f"{act.planned.act} · {seconds_in_words(self._elapsed(act))} · "
-        tail = _safe("".join(act.pieces[-40:])).replace("\n", " ")
+        tail = self._clean("".join(act.pieces[-40:])).replace("\n", " ")
         line = Text(head, style="bold", no_wrap=True, overflow="ellipsis")
         line.append(tail[-max(self._console.width - len(head) - 1, 0) :], style="not bold")
         return line
@@ -166,7 +172,7 @@ class LiveView:
             size += len(piece)
             if size > width * height:
                 break
-        text = Text(_safe("".join(reversed(pieces))).lstrip("\n"))
+        text = Text(self._clean("".join(reversed(pieces))).lstrip("\n"))
         lines = text.wrap(self._console, max(width, 1))
         return list(lines[-height:])
 
@@ -183,8 +189,3 @@ class LiveView:
 
     def _elapsed(self, act: ActRecord) -> float:
         return self._now() - self._begun.get(act.planned.act, self._now())
-
-
-def _safe(text: str) -> str:
-    """A text without what would move the cursor or command the terminal."""
-    return strip_control_codes(text).replace("\x1b", "")

@@ -14,13 +14,16 @@ class Notes:
         stream: TextIO,
         *,
         quiet: bool = False,
-        verbose: bool = False,
         clean: Callable[[str], str] = str,
     ) -> None:
         self._stream = stream
-        self._clean = clean
+        self.clean = clean
         self.quiet = quiet
-        self.verbose = verbose
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether the notes are read on a screen, rather than in a file."""
+        return self._stream.isatty()
 
     def say(self, text: str) -> None:
         """Tell something that a person may want to know."""
@@ -30,7 +33,7 @@ class Notes:
     def must_say(self, text: str) -> None:
         """Tell something that must not be lost. A reader that is gone is no reason to stop."""
         try:
-            self._stream.write(f"{self._clean(text)}\n")
+            self._stream.write(f"{self.clean(text)}\n")
             self._stream.flush()
         except (OSError, ValueError):
             pass

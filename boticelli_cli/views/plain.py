@@ -38,7 +38,7 @@ class PlainView:
 
     def _catch_up(self) -> None:
         """Write what the act whose turn it is has said since, and go on to the next when it has ended."""
-        acts = list(self._record.acts.values())
+        acts = self._record.in_order
         while self._turn < len(acts):
             act = acts[self._turn]
             if self._written == 0 and act.pieces and self._headings:

@@ -17,6 +17,7 @@ from boticelli_cli.events import (
     RunInterrupted,
     RunStarted,
 )
+from boticelli_cli.messages import Usage
 
 __all__ = ["ActRecord", "Record", "Status"]
 
@@ -45,11 +46,12 @@ class ActRecord:
 
 
 class Record:
-    """A run as its events tell it. `acts` are in the order of the narrative."""
+    """A run as its events tell it. `acts` by their names, `in_order` in that of the narrative."""
 
     def __init__(self) -> None:
         self.started: RunStarted | None = None
         self.acts: dict[str, ActRecord] = {}
+        self.in_order: list[ActRecord] = []
         self.end: RunFinished | RunFailed | RunInterrupted | None = None
 
     @property
@@ -60,7 +62,8 @@ class Record:
         match event:
             case RunStarted():
                 self.started = event
-                self.acts = {planned.act: ActRecord(planned) for planned in event.plan}
+                self.in_order = [ActRecord(planned) for planned in event.plan]
+                self.acts = {act.planned.act: act for act in self.in_order}
             case ActStarted():
                 act = self.acts[event.act]
                 act.started, act.status = event, "running"
@@ -83,6 +86,11 @@ class Record:
                         act.status = "interrupted"
             case RunFinished() | RunFailed():
                 self.end = event
+
+    @property
+    def usage(self) -> Usage:
+        """What the finished acts have used."""
+        return sum((act.finished.usage for act in self.in_order if act.finished), Usage())
 
     def count(self, status: Status) -> int:
         return sum(act.status == status for act in self.acts.values())

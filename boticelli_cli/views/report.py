@@ -31,13 +31,10 @@ def ending(record: Record, seconds: float | None) -> str | None:
     """One line about a run that is over."""
     if record.started is None:
         return None
-    total = Usage()
-    for act in record.acts.values():
-        total += act.finished.usage if act.finished else Usage()
     acts = f"{record.count('finished')} of {len(record.acts)} acts"
     if record.count("finished") == len(record.acts):
         acts = "1 act" if len(record.acts) == 1 else f"{len(record.acts)} acts"
-    facts = [record.started.narrative, acts, _tokens_both_ways(total)]
+    facts = [record.started.narrative, acts, _tokens_both_ways(record.usage)]
     if seconds is not None:
         facts.append(seconds_in_words(seconds))
     return " · ".join(fact for fact in facts if fact)

@@ -44,9 +44,9 @@ def test_a_signal_at_any_moment_ends_the_run_cleanly(folder: Path, moment: float
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     if running.returncode == 130:
         assert events[-1]["type"] == "run.interrupted"
-    for name in ("one.md", "two.md"):
-        if (folder / name).exists():
-            assert (folder / name).read_text().endswith(".\n")
+    told = {event["act"]: event["text"] for event in events if event["type"] == "act.finished"}
+    for act in {"one", "two"} & set(told):
+        assert (folder / f"{act}.md").read_text() == told[act] + "\n"
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
 
 

@@ -38,6 +38,22 @@ def test_every_option_has_an_environment_variable() -> None:
                 assert str(parameter.envvar).startswith("BOTICELLI_"), f"{name} {parameter.name}"
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_global_options_work_before_and_after_every_command(folder: Path, command: str) -> None:
+    write(folder, CHAIN)
+    arguments = {
+        "run": ["story.yaml"],
+        "stream": ["Hi.", "-m", "rehearsal/fast"],
+        "check": ["story.yaml"],
+        "new": ["other"],
+    }
+    rest = arguments.get(command, [])
+    before = boticelli("-q", command, *rest)
+    assert (before.code, before.err) == (0, "")
+    after = boticelli(command, *rest, "-q", *(["--force"] if command == "new" else []))
+    assert (after.code, after.out, after.err) == (0, before.out, "")
+
+
 def test_without_a_command_it_shows_what_there_is() -> None:
     done = boticelli()
     assert done.code == 2

@@ -242,12 +242,14 @@ def test_an_output_that_cannot_be_written_does_not_lose_the_answer(folder: Path)
     assert "cannot be written" in done.err
     done = boticelli("run", "story.yaml", "-o", "./story.yaml")
     assert done.code == 2
-    assert "would write over the narrative itself" in done.err
+    assert "is the narrative itself, or an act saves to it" in done.err
 
 
 def test_no_stream_gives_the_same_answer(folder: Path) -> None:
     story = write(folder, CHAIN)
     assert boticelli("run", story, "--no-stream").out == boticelli("run", story).out
+    lines = boticelli("run", story, "--no-stream", "--format", "jsonl").out.splitlines()
+    assert [json.loads(line)["type"] for line in lines].count("act.delta") == 2
 
 
 def test_a_closed_pipe_ends_quietly(folder: Path) -> None:

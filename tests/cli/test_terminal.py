@@ -59,9 +59,14 @@ def test_ctrl_c_keeps_what_has_arrived_and_leaves_the_terminal_sane(folder: Path
 
 
 def test_a_second_ctrl_c_ends_at_once(folder: Path) -> None:
-    terminal = Terminal("run", write(folder, CHAIN), "-m", "rehearsal/slow")
-    terminal.read_until(lambda seen: "rehearsal/slow" in seen.screen)
-    terminal.type(b"\x03\x03")
+    # A template that keeps the run from noticing the first: only the second can end it.
+    loops = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}{{ a }}"
+    story = f"narrative: {{name: n, model: rehearsal/fast}}\nacts:\n  a: Say hello.\n  b: {{prompt: '{loops}', context: fresh}}\n"
+    terminal = Terminal("run", write(folder, story))
+    terminal.read_until(lambda seen: "✓ a" in seen.screen)
+    terminal.type(b"\x03")
+    terminal.read_for(0.5)
+    terminal.type(b"\x03")
     assert terminal.finish() == 130
     assert terminal.cursor_is_visible
 

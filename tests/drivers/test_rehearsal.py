@@ -3,7 +3,7 @@
 import pytest
 
 from boticelli_cli.drivers.base import fold
-from boticelli_cli.drivers.rehearsal import Rehearsal
+from boticelli_cli.drivers.rehearsal import Rehearsal, refuse_unknown_model
 from boticelli_cli.errors import ProviderError, StreamError, UsageError
 from boticelli_cli.messages import Delta, Finish, Media, Message, Request, Response, Text, TextDelta
 from tests.clock import run_virtual
@@ -128,7 +128,7 @@ def test_breaks_off_where_it_is_told_to() -> None:
 @pytest.mark.parametrize("model", ["rehearsal/fsat", "rehearsal/fail-after-x", "rehearsal/"])
 def test_unknown_paces_are_refused(model: str) -> None:
     with pytest.raises(UsageError, match="there is no model"):
-        Rehearsal().supports_streaming(model)
+        refuse_unknown_model(model)
 
 
 @pytest.mark.parametrize("prompt", ["", "\n", "灯台の話を書いてください。", "🙂" * 50, "x" * 5000, "\ud800"])

@@ -42,7 +42,6 @@ HEAD = "narrative: {name: n}\n"
         (HEAD + "acts: {a: {prompt: x, save: '{{ 1/0 }}'}}", "2:23"),
         (HEAD + "acts: {a: '{{ 1/0 }}'}", "2:8"),
         (HEAD + "acts: {a: '{{ 2 ** 9999 }}'}", "2:8"),
-        (HEAD + "acts: {a: {prompt: x, save: story.yaml}}", "2:23"),
         (HEAD + "acts: {a: {prompt: x, save: a.md}, b: {prompt: x, save: ./a.md}}", "2:51"),
         ("narrative: {name: 灯}\nacts:\n  b: '\x01'", "3:7"),
         (HEAD + "acts:\n  # c\u2028d\n  a: [1, 2\n  b: 3", "4:4"),

@@ -19,7 +19,7 @@ STORY = """
       facts: {default: {x: 1}}
       who:
       mood: {env: MOOD, default: calm}
-    acts: {a: One.}
+    acts: {a: "{{ who }}"}
 """
 
 

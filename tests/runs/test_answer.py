@@ -1,5 +1,6 @@
 """Answers on disk."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -36,9 +37,22 @@ def test_follows_links_and_keeps_the_mode(folder: Path) -> None:
     assert (folder / "real.md").stat().st_mode & 0o777 == 0o640
 
 
-def test_devices_are_written_to() -> None:
-    write_answer(Path("/dev/null"), "words")
-    assert Path("/dev/null").is_char_device()
+def test_pipes_are_written_to_and_stay_pipes(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    reader = os.open(folder / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_answer(folder / "pipe", "words")
+    assert os.read(reader, 100) == b"words\n"
+    os.close(reader)
+    assert (folder / "pipe").is_fifo()
+
+
+def test_a_new_file_is_as_open_as_the_umask_lets_it_be(folder: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        write_answer(folder / "a.md", "words")
+    finally:
+        os.umask(before)
+    assert (folder / "a.md").stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("name", [".", "taken/a.md", "a\0b", "x" * 5000])

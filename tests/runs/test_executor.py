@@ -11,6 +11,7 @@ import pytest
 from boticelli_cli.errors import ProviderError, StreamError
 from boticelli_cli.events import ActFailed, ActFinished, ActSkipped, Event, RunFailed, RunFinished, RunInterrupted
 from boticelli_cli.messages import Delta, Finish, Media, MediaDelta, Message, Text, TextDelta, ThinkingDelta, Usage
+from boticelli_cli.narrative.saves import with_save_paths
 from boticelli_cli.narrative.variables import bind
 from boticelli_cli.runs.executor import execute
 from boticelli_cli.runs.plan import make_plan
@@ -30,7 +31,13 @@ def perform(story: str, driver: Scripted, *, watch: Watch = lambda event, stop: 
         scope = bind(told, {}, {})
         events = []
         run = execute(
-            make_plan(told), driver, run_id="r", scope=scope, provider_of=lambda model: "test", stop=stop, **options
+            make_plan(with_save_paths(told, scope)),
+            driver,
+            run_id="r",
+            scope=scope,
+            provider_of=lambda model: "test",
+            stop=stop,
+            **options,
         )
         async with aclosing(run):
             async for event in run:
@@ -234,10 +241,11 @@ def test_an_error_before_the_first_delta_is_told_with_its_facts() -> None:
     assert (end.error.status, end.error.retry_after) == (429, 3.5)
 
 
-def test_a_driver_that_is_broken_fails_its_act_and_nothing_else() -> None:
+def test_a_driver_that_is_broken_fails_its_act_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     end = perform(CHAIN, Scripted(lambda prompt: ZeroDivisionError("oops")))[-1]
     assert isinstance(end, RunFailed)
     assert (end.error.kind, end.error.message) == ("internal", "act 'a': ZeroDivisionError: oops")
+    assert capsys.readouterr().err == ""
 
 
 def test_a_file_that_vanishes_fails_its_act(folder: Path) -> None:
@@ -308,11 +316,22 @@ def test_stopping_keeps_what_has_arrived_and_cancels_the_rest() -> None:
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
 
 
+def test_stopping_waits_for_an_answer_that_is_being_saved(folder: Path) -> None:
+    def stop_when_told(event: Event, stop: asyncio.Event) -> None:
+        if isinstance(event, ActFinished):
+            stop.set()
+
+    story = "narrative: {name: n}\nacts: {a: {prompt: One., save: a.md}, b: Two.}"
+    events = perform(story, Scripted(seconds=1.0), watch=stop_when_told)
+    assert isinstance(events[-1], RunInterrupted)
+    assert (folder / "a.md").read_text() == "<One.>\n"
+
+
 def test_stopping_before_the_start_asks_nothing() -> None:
     driver = Scripted()
     events = perform(CHAIN, driver, watch=lambda event, stop: stop.set())
     assert isinstance(events[-1], RunInterrupted)
-    assert len(driver.requests) <= 1
+    assert driver.requests == []
 
 
 def test_leaving_early_cancels_everything_and_waits_for_it() -> None:

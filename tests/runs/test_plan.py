@@ -3,7 +3,7 @@
 import pytest
 
 from boticelli_cli.errors import UsageError
-from boticelli_cli.runs.plan import describe_plan, make_plan, plan_json
+from boticelli_cli.runs.plan import describe_plan, make_plan, pick, plan_json
 from tests.narrative.writing import narrative
 
 STORY = """
@@ -18,7 +18,7 @@ STORY = """
 
 
 def names(**selection: object) -> list[str]:
-    return [step.act.name for step in make_plan(narrative(STORY), **selection).steps]  # type: ignore[arg-type]
+    return [step.act.name for step in make_plan(pick(narrative(STORY), **selection)).steps]  # type: ignore[arg-type]
 
 
 def test_the_whole_narrative_runs_in_its_order() -> None:
@@ -45,8 +45,8 @@ def test_from_runs_an_act_all_after_it_and_what_they_wait_for() -> None:
 
 
 def test_a_part_answers_with_its_last_act_and_the_whole_with_its_output() -> None:
-    assert make_plan(narrative(STORY), only=["draft"]).output_act == "draft"
-    whole = make_plan(narrative(STORY), start="outline")
+    assert make_plan(pick(narrative(STORY), only=["draft"])).output_act == "draft"
+    whole = make_plan(pick(narrative(STORY), start="outline"))
     assert whole.output_act is None
     assert whole.narrative.output is not None
     assert whole.narrative.output.source == "{{ draft }} {{ edit }}"
@@ -57,7 +57,9 @@ def test_a_part_answers_with_its_last_act_and_the_whole_with_its_output() -> Non
     [
         ("{{ draft }}", "draft"),
         ("{{draft.text}}", "draft"),
-        ("  {{- acts['draft'] -}}\n", "draft"),
+        ("{{- acts['draft'] -}}", "draft"),
+        ('{{ acts[\\"draft\\"] }}\\n', "draft"),
+        ("  {{ draft }}", None),
         ("{{ draft }}!", None),
         ("{{ draft | upper }}", None),
         ("fixed", None),
@@ -70,9 +72,9 @@ def test_knows_when_the_answer_is_one_acts_text_as_it_stands(output: str, act: s
 
 def test_unknown_acts_are_refused_with_a_hint() -> None:
     with pytest.raises(UsageError, match="there is no act 'drfat' to run; did you mean 'draft'"):
-        make_plan(narrative(STORY), only=["drfat"])
+        pick(narrative(STORY), only=["drfat"])
     with pytest.raises(UsageError, match="none stands at or after 'edit'"):
-        make_plan(narrative(STORY), only=["outline"], start="edit")
+        pick(narrative(STORY), only=["outline"], start="edit")
 
 
 def test_is_told_in_words_and_as_data() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import pytest
 
 from boticelli_cli.events import Event
-from boticelli_cli.views.choose import choose_format, make_view
+from boticelli_cli.views.format import Format, choose_format
+from boticelli_cli.views.make import make_view
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import Record
 from tests.views.telling import Teller
@@ -17,7 +18,7 @@ def shown(name: str, events: Iterable[Event], *, quiet: bool = False, headings: 
     """What a view writes to stdout and to stderr."""
     out, err = io.StringIO(), io.StringIO()
     notes = Notes(err, quiet=quiet)
-    view = make_view(name, out, notes, Record(), headings=headings, file=None, to_file=False)  # type: ignore[arg-type]
+    view = make_view(Format(name), out, notes, Record(), headings=headings, file=None, to_file=False)
     for event in events:
         view.show(event)
     view.close()
@@ -49,7 +50,7 @@ def test_text_writes_the_output_act_as_it_grows_and_ends_the_line() -> None:
 def test_text_writes_every_delta_at_once() -> None:
     tell = Teller()
     out = io.StringIO()
-    view = make_view("text", out, Notes(io.StringIO()), Record(), headings=True, file=None, to_file=False)
+    view = make_view(Format.text, out, Notes(io.StringIO()), Record(), headings=True, file=None, to_file=False)
     for event in side_by_side(tell)[:4]:
         view.show(event)
     assert out.getvalue() == "B1 "
@@ -131,7 +132,14 @@ def test_notes_survive_a_reader_that_is_gone() -> None:
             raise BrokenPipeError
 
     Notes(Gone()).must_say("words")
-    assert Notes(io.StringIO(), quiet=True).say("words") is None
+
+
+def test_quiet_notes_say_only_what_must_be_said() -> None:
+    stream = io.StringIO()
+    notes = Notes(stream, quiet=True)
+    notes.say("perhaps")
+    notes.must_say("certainly")
+    assert stream.getvalue() == "certainly\n"
 
 
 @pytest.mark.parametrize(
@@ -149,4 +157,4 @@ def test_notes_survive_a_reader_that_is_gone() -> None:
 def test_chooses_the_view_by_what_was_asked_and_what_stdout_is(
     asked: str, terminal: bool, dumb: bool, chosen: str
 ) -> None:
-    assert choose_format(asked, terminal=terminal, dumb=dumb) == chosen
+    assert choose_format(Format(asked), terminal=terminal, dumb=dumb) == chosen

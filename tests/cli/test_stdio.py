@@ -116,3 +116,43 @@ def test_a_configuration_that_cannot_be_read_is_told(folder: Path, kind: str) ->
     done = boticelli("run", "story.yaml")
     assert done.code == 2
     assert "boticelli.yaml: this is no file that could be read" in done.err
+
+
+@pytest.mark.parametrize("number", ["HUP", "INT"])
+def test_a_signal_that_was_ignored_from_the_start_stays_ignored(folder: Path, number: str) -> None:
+    write(folder, CHAIN.replace("rehearsal/fast", "rehearsal"), "slow.yaml")
+    command = f"trap '' {number}; boticelli run slow.yaml -q --only outline & pid=$!; read -t 1.5 <> <(:); kill -{number} $pid; wait $pid"
+    done = shell(command)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("This is a rehearsal")
+
+
+def test_errors_go_to_a_stderr_that_is_no_terminal_also_from_the_live_view(folder: Path) -> None:
+    leader, follower = pty.openpty()
+    command = [*COMMAND, "run", "story.yaml", "-m", "rehearsal/fail-after-3"]
+    done = subprocess.run(
+        command,
+        stdout=follower,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        check=False,
+        timeout=30,
+        env={**os.environ, "TERM": "xterm"},
+    )
+    os.close(follower)
+    os.close(leader)
+    assert done.returncode == 1
+    assert b"error: act 'outline': the rehearsal broke off after 3 words" in done.stderr
+
+
+def test_the_live_view_shows_what_would_command_the_terminal(folder: Path) -> None:
+    leader, follower = pty.openpty()
+    command = [*COMMAND, "run", "story.yaml", "--only", "outline", "--var", "place=\x1b]0;title\x07\x9b31m"]
+    subprocess.run(
+        command, stdout=follower, stdin=subprocess.DEVNULL, check=True, timeout=30, env={**os.environ, "TERM": "xterm"}
+    )
+    os.close(follower)
+    shown = os.read(leader, 100_000).decode()
+    os.close(leader)
+    assert "\x1b]0" not in shown
+    assert "\x9b" not in shown
