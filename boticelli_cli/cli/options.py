@@ -7,7 +7,7 @@ import typer
 
 from boticelli_cli.views.format import Format
 
-__all__ = ["Format", "GlobalOptions", "Model", "OutputFormat", "Quiet", "Verbose", "global_options"]
+__all__ = ["Format", "GlobalOptions", "Model", "NoStream", "OutputFormat", "Quiet", "Verbose", "global_options"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,3 +60,5 @@ OutputFormat = Annotated[
         metavar="FORMAT",
     ),
 ]
+
+NoStream = Annotated[bool, typer.Option("--no-stream", help="Ask for whole answers.", envvar="BOTICELLI_NO_STREAM")]

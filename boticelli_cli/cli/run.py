@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from boticelli_cli.cli.failures import tell, telling_errors
-from boticelli_cli.cli.options import Format, Model, OutputFormat, Quiet, Verbose, global_options
+from boticelli_cli.cli.options import Format, Model, NoStream, OutputFormat, Quiet, Verbose, global_options
 
 if TYPE_CHECKING:
     from boticelli_cli.app import Prepared
@@ -30,67 +30,78 @@ def _complete_act(context: typer.Context, incomplete: str) -> list[str]:
     return [act.name for act in narrative.acts if act.name.startswith(incomplete)]
 
 
+NarrativeFile = Annotated[str, typer.Argument(metavar="NARRATIVE", help="A YAML or TOML file; - reads stdin.")]
+
+Variables = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--var",
+        metavar="NAME=VALUE",
+        help="Give a variable. NAME=@FILE reads a file, NAME=- stdin, and a lone - stdin into the variable that "
+        "takes it. Repeatable.",
+        envvar="BOTICELLI_VAR",
+    ),
+]
+
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="ACT",
+        help="Run this act and those it waits for. Repeatable.",
+        envvar="BOTICELLI_ONLY",
+        autocompletion=_complete_act,
+    ),
+]
+
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="ACT",
+        help="Run this act, all after it, and those they wait for.",
+        envvar="BOTICELLI_FROM",
+        autocompletion=_complete_act,
+    ),
+]
+
+Rehearse = Annotated[
+    bool, typer.Option("--rehearse", help="Run every act on the embedded model.", envvar="BOTICELLI_REHEARSE")
+]
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and send nothing.", envvar="BOTICELLI_DRY_RUN")]
+
+MaxParallel = Annotated[
+    int | None,
+    typer.Option(
+        "-j",
+        "--max-parallel",
+        metavar="N",
+        min=1,
+        help="How many acts may run at once; 16 unless given.",
+        envvar="BOTICELLI_MAX_PARALLEL",
+    ),
+]
+
+Output = Annotated[
+    Path | None,
+    typer.Option("-o", "--output", metavar="FILE", help="Write the answer to a file.", envvar="BOTICELLI_OUTPUT"),
+]
+
+
 def run(
     context: typer.Context,
-    narrative: Annotated[str, typer.Argument(metavar="NARRATIVE", help="A YAML or TOML file; - reads stdin.")],
-    var: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--var",
-            metavar="NAME=VALUE",
-            help="Give a variable. NAME=@FILE reads a file, NAME=- stdin, and a lone - stdin into the variable "
-            "that takes it. Repeatable.",
-            envvar="BOTICELLI_VAR",
-        ),
-    ] = None,
+    narrative: NarrativeFile,
+    var: Variables = None,
     model: Model = None,
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--only",
-            metavar="ACT",
-            help="Run this act and those it waits for. Repeatable.",
-            envvar="BOTICELLI_ONLY",
-            autocompletion=_complete_act,
-        ),
-    ] = None,
-    start: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="ACT",
-            help="Run this act, all after it, and those they wait for.",
-            envvar="BOTICELLI_FROM",
-            autocompletion=_complete_act,
-        ),
-    ] = None,
-    rehearse: Annotated[
-        bool,
-        typer.Option("--rehearse", help="Run every act on the embedded model.", envvar="BOTICELLI_REHEARSE"),
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show the plan and send nothing.", envvar="BOTICELLI_DRY_RUN")
-    ] = False,
-    max_parallel: Annotated[
-        int | None,
-        typer.Option(
-            "-j",
-            "--max-parallel",
-            metavar="N",
-            min=1,
-            help="How many acts may run at once; 16 unless given.",
-            envvar="BOTICELLI_MAX_PARALLEL",
-        ),
-    ] = None,
+    only: Only = None,
+    start: Start = None,
+    rehearse: Rehearse = False,
+    dry_run: DryRun = False,
+    max_parallel: MaxParallel = None,
     shown_as: OutputFormat = Format.auto,
-    output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="FILE", help="Write the answer to a file.", envvar="BOTICELLI_OUTPUT"),
-    ] = None,
-    no_stream: Annotated[
-        bool,
-        typer.Option("--no-stream", help="Ask for whole answers.", envvar="BOTICELLI_NO_STREAM"),
-    ] = False,
+    output: Output = None,
+    no_stream: NoStream = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from boticelli_cli.cli.failures import telling_errors
-from boticelli_cli.cli.options import Format, Model, OutputFormat, Quiet, Verbose, global_options
+from boticelli_cli.cli.options import Format, Model, NoStream, OutputFormat, Quiet, Verbose, global_options
 
 if TYPE_CHECKING:
     from boticelli_cli.app import InputPart
@@ -15,39 +15,45 @@ if TYPE_CHECKING:
 __all__ = ["stream"]
 
 
+Prompt = Annotated[str | None, typer.Argument(metavar="PROMPT", help="What to ask. What is piped in comes before it.")]
+
+System = Annotated[
+    str | None,
+    typer.Option("-s", "--system", metavar="TEXT", help="The system instruction.", envvar="BOTICELLI_SYSTEM"),
+]
+
+Attachments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-a",
+        "--attach",
+        metavar="FILE|URL|-",
+        help="Attach a picture, sound, film or document; - attaches stdin. Repeatable.",
+        envvar="BOTICELLI_ATTACH",
+    ),
+]
+
+Options = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-o",
+        "--option",
+        metavar="NAME=VALUE",
+        help="Set temperature, top_p, max_tokens or stop. Repeatable.",
+        envvar="BOTICELLI_OPTION",
+    ),
+]
+
+
 def stream(
     context: typer.Context,
-    prompt: Annotated[str | None, typer.Argument(help="What to ask. What is piped in comes before it.")] = None,
+    prompt: Prompt = None,
     model: Model = None,
-    system: Annotated[
-        str | None,
-        typer.Option("-s", "--system", metavar="TEXT", help="The system instruction.", envvar="BOTICELLI_SYSTEM"),
-    ] = None,
-    attach: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-a",
-            "--attach",
-            metavar="FILE|URL|-",
-            help="Attach a picture, sound, film or document; - attaches stdin. Repeatable.",
-            envvar="BOTICELLI_ATTACH",
-        ),
-    ] = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-o",
-            "--option",
-            metavar="NAME=VALUE",
-            help="Set temperature, top_p, max_tokens or stop. Repeatable.",
-            envvar="BOTICELLI_OPTION",
-        ),
-    ] = None,
+    system: System = None,
+    attach: Attachments = None,
+    option: Options = None,
     shown_as: OutputFormat = Format.auto,
-    no_stream: Annotated[
-        bool,
-        typer.Option("--no-stream", help="Ask for the whole answer.", envvar="BOTICELLI_NO_STREAM"),
-    ] = False,
+    no_stream: NoStream = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

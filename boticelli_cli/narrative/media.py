@@ -33,8 +33,10 @@ _MORE_TYPES = {
 
 def kind_of(mime: str) -> MediaKind:
     """What a media type is to a model: anything that is no image, sound or film is a document."""
-    family = mime.partition("/")[0]
-    return family if family in ("image", "audio", "video") else "document"  # type: ignore[return-value]
+    return _KINDS.get(mime.partition("/")[0], "document")
+
+
+_KINDS: dict[str, MediaKind] = {"image": "image", "audio": "audio", "video": "video"}
 
 
 def infer_mime(name: str | None, data: bytes | None = None) -> str | None:

@@ -128,10 +128,16 @@ def test_json_writes_one_object_however_it_ends() -> None:
 
 def test_notes_survive_a_reader_that_is_gone() -> None:
     class Gone(io.StringIO):
+        tried = 0
+
         def write(self, text: str) -> int:
+            self.tried += 1
             raise BrokenPipeError
 
-    Notes(Gone()).must_say("words")
+    stream = Gone()
+    Notes(stream).must_say("words")
+    Notes(stream).say("words")
+    assert stream.tried == 2
 
 
 def test_quiet_notes_say_only_what_must_be_said() -> None:
