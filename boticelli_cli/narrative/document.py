@@ -154,6 +154,8 @@ def json_schema() -> dict[str, Any]:
     schema["$schema"] = _EditorSchema.schema_dialect
     schema["required"] = ["narrative", "acts"]
     schema["$defs"]["NarrativeDocument"]["required"] = ["name"]
+    # A variable without a default may be written as nothing at all; nothing else may.
+    schema["properties"]["variables"]["additionalProperties"]["anyOf"].append({"type": "null"})
     return schema
 
 
