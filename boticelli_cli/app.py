@@ -152,7 +152,7 @@ def prepare(
         narrative = loaded.or_raise()
         notices += [str(problem) for problem in loaded.problems]
     if model is None and driver is None and any(act.settings.model is None for act in narrative.acts):
-        notices.append(f"no model is set; '{EMBEDDED}', the embedded one, stands in (set one with -m or 'model:')")
+        notices.append(f"no model is set: '{EMBEDDED}', the embedded one, answers (-m sets another)")
     narrative = _with_model(narrative, model)
     narrative = pick(narrative, only=only, start=start)
     scope = bind(narrative, variables or {}, environment())

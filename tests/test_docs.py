@@ -18,6 +18,11 @@ def test_the_command_reference_is_what_the_commands_say() -> None:
     assert PAGE.read_text(encoding="utf-8") == page()
 
 
+def test_the_readme_shows_the_narrative_that_it_runs() -> None:
+    story = (ROOT / "narratives" / "lighthouse.yaml").read_text().partition("\n")[2]
+    assert f"```yaml\n{story}```" in (ROOT / "README.md").read_text()
+
+
 def test_ci_calls_the_readmes_test_command_exactly() -> None:
     commands = re.findall(r"^python3 -m venv .*$", (ROOT / "README.md").read_text(), re.MULTILINE)
     assert len(commands) == 2

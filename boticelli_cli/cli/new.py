@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
@@ -39,13 +40,17 @@ def new(
             path = path.with_name(f"{path.name}.yaml") if path.name else path
         _write(path, force)
         if not global_options(context, quiet, verbose).quiet:
-            print(f"wrote {printable(str(path))}; try: boticelli run {printable(str(path))}")
+            print(f"wrote {printable(str(path))}; try: boticelli run {shlex.quote(printable(str(path)))}")
 
 
 def _write(path: Path, force: bool) -> None:
     title = path.stem
-    if not title or title in (".", ".."):
+    if not title.strip() or title in (".", ".."):
         raise UsageError("the narrative needs a name: boticelli new story")
+    from boticelli_cli.app import why_not_writable
+
+    if why := why_not_writable(path):
+        raise UsageError(f"'{path}' cannot be written: {why}")
     starter = files("boticelli_cli.cli").joinpath("starter.yaml").read_text(encoding="utf-8")
     text = starter.replace("NAME", _quoted(without_surrogates(title)), 1)
     try:

@@ -42,7 +42,8 @@ def check(narrative: Narrative, document: Document, source: Source) -> tuple[Nar
     as known even where what they name is wrong, so that one mistake is not told twice.
     """
     known = _Known(narrative, document, source)
-    problems = [*_head(source), *_names(known, source), *_variables(narrative, source), *_toc(known, source)]
+    problems = [*_head(source), *_names(known, source), *_variables(narrative, source)]
+    problems.extend(islice(_toc(known, source), MAX_PROBLEMS))
     problems.extend(islice(_shared_context(known, source), MAX_PROBLEMS))
     acts = []
     for act in narrative.acts:
@@ -101,7 +102,9 @@ class _Known:
 
 
 def _head(source: Source) -> Problems:
-    data = source.data if isinstance(source.data, dict) else {}
+    data = source.data
+    if not isinstance(data, dict):
+        return  # told already
     if "narrative" not in data:
         yield source.problem((), "'narrative' is missing; begin with: narrative: {name: …}")
     elif isinstance(data["narrative"], dict) and "name" not in data["narrative"]:

@@ -278,6 +278,8 @@ def _sentence(shape: type[BaseModel], path: DocumentPath, detail: ErrorDetails) 
             return f"{key} must be true or false, not {_kind(value)}"
         case "list_type":
             return f"{key} must be a list, not {_kind(value)}"
+        case "model_type" if path[:1] == ("acts",) and len(path) == 2:
+            return f"{key} must be a prompt, or a mapping of keys to values, not {_kind(value)}"
         case "dict_type" | "model_type":
             return f"{key} must be a mapping of keys to values, not {_kind(value)}"
         case "literal_error":

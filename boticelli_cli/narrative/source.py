@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from boticelli_cli.errors import Problem, did_you_mean
-from boticelli_cli.narrative.files import reason_of
+from boticelli_cli.narrative.files import is_regular, reason_of
 
 __all__ = [
     "MAX_DOCUMENT_BYTES",
@@ -149,6 +149,9 @@ def decode(data: bytes, name: str) -> str:
 
 
 def _nearby(path: Path) -> str:
+    for suffix in (".yaml", ".yml", ".toml"):
+        if is_regular(path.with_name(f"{path.name}{suffix}")):
+            return f"; did you mean '{path}{suffix}'?"
     try:
         siblings = [str(path.with_name(other.name)) for other in islice(path.parent.iterdir(), 1000)]
     except (OSError, ValueError):

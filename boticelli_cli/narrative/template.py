@@ -3,14 +3,11 @@
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from boticelli_cli.errors import TemplateError, did_you_mean
 from boticelli_cli.messages import Usage
-
-if TYPE_CHECKING:
-    from jinja2.sandbox import SandboxedEnvironment
+from boticelli_cli.narrative.sandbox import METHODS, compiled, environment
 
 __all__ = ["RESERVED", "ActText", "Held", "Mistake", "Names", "Template", "look_through"]
 
@@ -72,9 +69,11 @@ class Template:
         if self.is_constant:
             return self.source
         try:
-            return str(_compiled(self.source).render(scope))
+            return str(compiled(self.source).render(scope))
         except TemplateError:
             raise
+        except MemoryError:
+            raise TemplateError("the template cannot be filled in: it takes too much memory") from None
         except Exception as error:
             raise TemplateError(f"the template cannot be filled in: {error}") from error
 
@@ -122,7 +121,7 @@ def look_through(source: str, names: Names) -> tuple[Template, list[Mistake]]:
         _find_names(tree, names, findings)
         _find_attributes(tree, names, findings)
         if not findings.mistakes and len(source) > _SURELY_COMPILES:
-            _compiled(source)
+            compiled(source)
     except jinja2.TemplateSyntaxError as error:
         findings.mistakes.append(Mistake(f"the template is not valid: {error.message}", line=error.lineno))
     except RecursionError:
@@ -177,6 +176,13 @@ def _find_statements(tree: Any, findings: _Findings) -> None:
     for node in tree.find_all((nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)):
         message = "a template cannot read other files; give an act an 'input' part with 'file'"
         findings.mistakes.append(Mistake(message, line=node.lineno))
+    for node in tree.find_all(nodes.Block):
+        findings.mistakes.append(Mistake("templates have no blocks: there are none to extend", line=node.lineno))
+    for node in tree.find_all(nodes.Call):
+        if isinstance(node.node, nodes.Getattr) and node.node.attr not in METHODS:
+            method = node.node.attr
+            hint = f"; use the filter: | {method}" if method in environment().filters else did_you_mean(method, METHODS)
+            findings.mistakes.append(Mistake(f"templates have no method '{method}'{hint}", line=node.lineno))
 
 
 def _find_names(tree: Any, names: Names, findings: _Findings) -> None:
@@ -203,6 +209,7 @@ def _find_names(tree: Any, names: Names, findings: _Findings) -> None:
 def _find_attributes(tree: Any, names: Names, findings: _Findings) -> None:
     from jinja2 import nodes
 
+    called = {id(node.node) for node in tree.find_all(nodes.Call)}
     local = {node.name for node in tree.find_all(nodes.Name) if node.ctx != "load"}
     for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
         if not isinstance(node.node, nodes.Name) or node.node.name in local:
@@ -219,10 +226,12 @@ def _find_attributes(tree: Any, names: Names, findings: _Findings) -> None:
         elif name == "acts":
             hint = did_you_mean(str(key), names.acts)
             findings.mistakes.append(Mistake(f"unknown act '{key}' in a template{hint}", "acts"))
+        elif id(node) in called:
+            continue
         elif (
             isinstance(node, nodes.Getattr)
             and (name in names.acts or name == "previous")
-            and not _is_act_attribute(node.attr)
+            and node.attr not in _ACT_ATTRIBUTES
         ):
             known = ", ".join(_ACT_ATTRIBUTES)
             message = f"an act has no '{node.attr}'; it has {known}{did_you_mean(node.attr, _ACT_ATTRIBUTES)}"
@@ -247,74 +256,6 @@ def _find_bare(tree: Any, findings: _Findings) -> None:
 
 _ACT_ATTRIBUTES = ("text", "json", "model", "usage")
 
-_TEXT_METHODS = frozenset(
-    "capitalize casefold count endswith find index isalnum isalpha isdecimal isdigit islower isnumeric isspace istitle "
-    "isupper lower lstrip partition removeprefix removesuffix rfind rindex rpartition rsplit rstrip split splitlines "
-    "startswith strip swapcase title upper".split()
-)
-"""The methods of a text that templates may call: those that do not make a long text of a short one."""
-
-_GROWING_FILTERS = ("batch", "center", "format", "slice")
-
-
-def _is_act_attribute(name: str) -> bool:
-    return name in _ACT_ATTRIBUTES or name in _TEXT_METHODS
-
-
-@cache
-def environment() -> "SandboxedEnvironment":
-    """The one environment of all templates.
-
-    Sandboxed, so that a template reaches nothing but its scope; immutable, so that it changes nothing there;
-    without what is random, so that the same run gives the same requests; without what makes a long text of a
-    short one, and without computing anything before it is asked to.
-    """
-    from jinja2 import StrictUndefined
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    class Environment(ImmutableSandboxedEnvironment):
-        intercepted_binops = frozenset({"*", "**", "%"})
-
-        def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-            if _grows_too_much(operator, left, right):
-                raise TemplateError(f"'{operator}' is not for this in a template: it could make too much of it")
-            return super().call_binop(context, operator, left, right)
-
-        def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-            if isinstance(obj, str) and callable(value) and attr not in _TEXT_METHODS:
-                return False
-            return super().is_safe_attribute(obj, attr, value)
-
-    made = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False, optimized=False)
-    for name in ("lipsum", "cycler", "joiner"):
-        del made.globals[name]
-    for name in ("random", *_GROWING_FILTERS):
-        del made.filters[name]
-    made.filters |= {"indent": _indent, "replace": _replace, "tojson": _tojson}
-    return made
-
-
-def _indent(text: str, width: int = 4, first: bool = False, blank: bool = False) -> str:
-    """Jinja2's `indent`, by a number of spaces that a line can have."""
-    from jinja2.filters import do_indent
-
-    if not isinstance(width, int) or not 0 <= width <= 200:
-        raise TemplateError("'indent' takes a number of spaces up to 200")
-    return do_indent(str(text), width, first, blank)
-
-
-def _replace(text: str, old: str, new: str) -> str:
-    """Jinja2's `replace`, within measure."""
-    text, old, new = str(text), str(old), str(new)
-    if text.count(old) * len(new) > _MAX_LENGTH:
-        raise TemplateError("'replace' makes too much of it here")
-    return text.replace(old, new)
-
-
-def _tojson(value: Any) -> str:
-    """A value as JSON, on one line and as it is: what is filled in here is no web page."""
-    return json.dumps(value, ensure_ascii=False)
-
 
 class Held:
     """Things by their names, for templates: `acts['name']`, `env.NAME`, and nothing of a dictionary beside."""
@@ -326,26 +267,3 @@ class Held:
 
     def __getitem__(self, name: str) -> Any:
         return self._things[name]
-
-
-_MAX_LENGTH = 1_000_000
-
-
-def _grows_too_much(operator: str, left: Any, right: Any) -> bool:
-    if operator == "%":
-        return isinstance(left, str)  # a format, which may ask for any width
-    if operator == "**":
-        return not (
-            isinstance(left, (int, float)) and isinstance(right, (int, float)) and abs(right) <= 64 >= abs(left)
-        )
-    for thing, times in ((left, right), (right, left)):
-        if isinstance(thing, (str, list, tuple)) and isinstance(times, int):
-            return len(thing) * times > _MAX_LENGTH
-        if isinstance(thing, int) and thing.bit_length() > 1000:
-            return True
-    return False
-
-
-@lru_cache(maxsize=4096)
-def _compiled(source: str) -> Any:
-    return environment().from_string(source)

@@ -40,6 +40,7 @@ class _Places:
         self.keys: dict[DocumentPath, Place] = {}
         self.values: dict[DocumentPath, Place] = {}
         self._lines = [line.encode() for line in text.split("\n")]
+        self._plain = [line.isascii() for line in self._lines]
         self._starts = line_starts(text)
         self._counts: dict[DocumentPath, int] = {}
         parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_toml.language()))
@@ -98,6 +99,8 @@ class _Places:
     def _offset(self, line: int, byte: int) -> int:
         if line >= len(self._lines):
             return self._starts[-1] + len(self._lines[-1].decode())
+        if self._plain[line]:
+            return self._starts[line] + byte
         return self._starts[line] + len(self._lines[line][:byte].decode())
 
 

@@ -230,11 +230,19 @@ def _syntax_message(error: yaml.MarkedYAMLError, line: str) -> str:
     context = error.context or ""
     if line.startswith("\t") and "cannot start any token" in message:
         return "a tab cannot indent YAML; use spaces"
+    if "cannot start any token" in message:
+        return "no text can begin with this character; put the text in quotes"
+    if "block scalar" in context and "line break" in message:
+        return "a text cannot begin beside its '|' or '>'; begin it in the next line, indented"
+    if message == "did not find expected key":
+        return "a key cannot stand here; is it indented as those above, and are quotes in a text inside other quotes?"
+    if message == "could not find expected ':'":
+        return "a key needs a ':' after it; a text over several lines is indented under its '|'"
     if "single document" in context:
         return "a second document starts here; a file holds one"
     if message.startswith("mapping values are not allowed"):
         return "a key cannot stand here; a text with ': ' in it needs quotes"
-    if "undefined alias" in message:
+    if "undefined alias" in message or "scanning an alias" in context:
         return "this alias names no anchor before it; a text that begins with '*' needs quotes"
     if "unexpected end of stream" in message and "quoted scalar" in context and error.context_mark:
         return f"the quotes opened in line {error.context_mark.line + 1} are not closed"

@@ -203,7 +203,7 @@ def test_dry_run_shows_the_plan_and_sends_nothing(folder: Path) -> None:
 def test_without_a_model_the_embedded_one_stands_in_and_says_so(folder: Path) -> None:
     done = boticelli("run", write(folder, CHAIN.replace(", model: rehearsal/fast", "")), "-j", "2", "--only", "outline")
     assert done.code == 0
-    assert "'rehearsal', the embedded one, stands in" in done.err
+    assert "'rehearsal', the embedded one, answers" in done.err
 
 
 def test_rehearse_runs_any_narrative_on_the_embedded_model(folder: Path) -> None:

@@ -100,7 +100,10 @@ def test_toc_says_which_acts_run_and_in_what_order() -> None:
         ("acts: {a: One.}", "1:1: 'narrative' is missing; begin with: narrative: {name: …}"),
         ("narrative: {description: d}\nacts: {a: One.}", "1:1: the narrative has no name; give it one: name: …"),
         ("narrative: {name: n}\nacts: [One.]", "2:1: 'acts' must be a mapping of keys to values, not a list"),
-        ("narrative: {name: n}\nacts: {a: 3}", "2:8: act 'a' must be a mapping of keys to values, not the number 3"),
+        (
+            "narrative: {name: n}\nacts: {a: 3}",
+            "2:8: act 'a' must be a prompt, or a mapping of keys to values, not the number 3",
+        ),
         ("narrative: {name: n}\nacts: {a: }", "2:8: act 'a' has no value; give it one, or leave it out"),
         ("narrative: {name: n}\nacts: {a: {}}", "2:8: act 'a' has no 'prompt'; say what to ask"),
         ("narrative: {name: n}\nacts: {a: ' '}", "2:8: act 'a': the prompt is empty; say what to ask"),
@@ -240,7 +243,7 @@ def test_a_mistake_does_not_cause_others() -> None:
           b: {prompt: "{{ a }}", context: [a]}
         """
     )
-    assert said == ["4:3: act 'a' must be a mapping of keys to values, not the number 12"]
+    assert said == ["4:3: act 'a' must be a prompt, or a mapping of keys to values, not the number 12"]
 
 
 def test_a_mistake_in_the_shared_system_is_told_once() -> None:
@@ -265,6 +268,9 @@ def test_acts_that_toc_leaves_out_are_checked_too() -> None:
         (b"acts:\n\ta: One.\n", "bad.yaml:2:1: a tab cannot indent YAML; use spaces"),
         (b"a: [1, 2\n", "expected ',' or ']'"),
         (b"acts:\n  a: say: it\n", "bad.yaml:2:9: a key cannot stand here; a text with ': ' in it needs quotes"),
+        (b"acts:\n  a: @x\n", "no text can begin with this character; put the text in quotes"),
+        (b"acts:\n  a: > text\n", "a text cannot begin beside its '|' or '>'"),
+        (b"acts:\n  a: *bold* text\n", "a text that begins with '*' needs quotes"),
         (b'a: "open\n', "the quotes opened in line 1 are not closed"),
         (b"a: *b\n", "this alias names no anchor before it"),
         (b"a: \x01\n", "is not allowed in YAML"),
@@ -289,6 +295,7 @@ def test_a_folder_a_missing_file_and_a_huge_file_are_told_at_once(folder: Path) 
         file.truncate(100 * 1024 * 1024)
     assert "this is a folder" in str(load(Path("stories")).problems[0])
     assert "did you mean 'lighthouse.yaml'?" in str(load(Path("lighthose.yaml")).problems[0])
+    assert "did you mean 'lighthouse.yaml'?" in str(load(Path("lighthouse")).problems[0])
     assert "larger than 8 MB" in str(load(Path("huge.yaml")).problems[0])
     assert "no file" in str(load(Path("x" * 5000)).problems[0]) or "cannot be read" in str(
         load(Path("x" * 5000)).problems[0]

@@ -59,6 +59,10 @@ def test_knows_which_acts_it_waits_for(source: str, acts: set[str]) -> None:
         ("{% include 'secrets' %}", "a template cannot read other files"),
         ("{% import 'x' as y %}", "a template cannot read other files"),
         ("{% extends 'x' %}", "a template cannot read other files"),
+        ("{% block a %}{% endblock %}", "templates have no blocks"),
+        ("{{ place.replace('a', 'b') }}", "templates have no method 'replace'; use the filter: | replace"),
+        ("{{ outline.splti() }}", "templates have no method 'splti'; did you mean 'split'?"),
+        ("{{ outline.upper }}", "an act has no 'upper'"),
         ("{{ '%s' % " + "(" * 500 + "1" + ")" * 500 + " }}", "the template is not valid"),
     ],
 )
@@ -121,6 +125,19 @@ def test_an_answer_that_is_no_json_is_an_error_of_its_own() -> None:
         "{{ range(1000000000) | list }}",
         "{{ place.missing }}",
         "{{ 1 / 0 }}",
+        "{{ 2 | round(99999999, 'floor') }}",
+        "{{ '%500000000d' % 1 }}",
+        "{{ '{:>500000000}'.format(1) }}",
+        "{{ ['a' * 1000000] * 1000000 }}",
+        "{{ (1).to_bytes(2000000000, 'big') }}",
+        "{{ 'a' | indent(2000000000, true) }}",
+        "{{ notes | tojson(indent=1000000000) }}",
+        "{{ ('a' * 900000) | replace('a', 'b' * 900000) }}",
+        "{{ range(99999) | join('x' * 900000) }}",
+        "{{ [['a' * 1000000] * 1000] | sum(start=[]) }}",
+        "{{ place.upper }}",
+        "{{ notes | map('upper') }}",
+        "{{ notes | map(attribute='nope') | list }}",
     ],
 )
 def test_a_template_cannot_break_out_or_run_away(source: str) -> None:
@@ -146,3 +163,19 @@ def test_what_python_cannot_compile_is_told_beforehand(source: str) -> None:
     assert said == [] or said[0].startswith("the template is not valid")
     if not said:
         assert Template(source).render({"place": "x"}) is not None
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{ notes }}", '["a", "b"]'),
+        ("{{ notes | map('upper') | join(', ') }}", "A, B"),
+        ("{{ facts.items }} {{ facts.x }}", "3 1"),
+        ("{% for key, value in facts.items() %}{{ key }}={{ value }} {% endfor %}", ""),
+        ("{{ place | replace('g', 'G') | indent(2) }} {{ 2.567 | round(1) }} {{ [1, 2] | sum }}", "SkelliG 2.6 3"),
+        ("{% for n in notes %}{{ loop.index }}{{ loop.cycle('x', 'y') }}{% endfor %}", "1x2y"),
+    ],
+)
+def test_does_what_templates_are_for(source: str, text: str) -> None:
+    facts = {"items": 3, "x": 1} if "items }}" in source else {}
+    assert Template(source).render({"place": "Skellig", "notes": ["a", "b"], "facts": facts}) == text
