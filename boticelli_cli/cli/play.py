@@ -66,7 +66,7 @@ def play(
         events = app.perform(prepared, max_parallel=max_parallel or app.MAX_PARALLEL, streaming=streaming, stop=stop)
         asyncio.run(_show(events, view, stop))
     if isinstance(file, StringIO) and output is not None:
-        app.write_answer(output, file.getvalue())
+        _write(output, file.getvalue(), notes)
     elif output is not None and opened is None:
         _write_output(output, record, notes)
     return _exit_code(record)
@@ -122,19 +122,24 @@ def _opened(path: Path) -> Iterator[TextIO]:
 
 
 def _write_output(path: Path, record: "Record", notes: "Notes") -> None:
-    """Write the answer, or if it cannot be written, tell it: it has been paid for."""
-    from boticelli_cli.app import write_answer
     from boticelli_cli.events import RunFinished
 
-    if not isinstance(record.end, RunFinished):
+    if isinstance(record.end, RunFinished):
+        _write(path, record.end.output, notes)
+        notes.say(f"answer written to {path}")
+    else:
         notes.must_say(f"'{path}' was not written: there is no whole answer")
-        return
+
+
+def _write(path: Path, text: str, notes: "Notes") -> None:
+    """Write what a run came to, or if it cannot be written, tell it: it has been paid for."""
+    from boticelli_cli.app import write_answer
+
     try:
-        write_answer(path, record.end.output)
+        write_answer(path, text)
     except SaveError:
-        notes.must_say(record.end.output)
+        notes.must_say(text)
         raise
-    notes.say(f"answer written to {path}")
 
 
 def _exit_code(record: "Record") -> int:
