@@ -1,6 +1,7 @@
 """Playing a run to whoever watches: the view, the signals and the exit code that `run` and `stream` share."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -53,6 +54,9 @@ def play(
     from boticelli_cli.views.notes import Notes
     from boticelli_cli.views.record import Record
 
+    if app.environment().get("BOTICELLI_DEBUG") == "1":
+        logging.basicConfig(stream=sys.stderr)
+        logging.getLogger("boticelli_cli").setLevel(logging.DEBUG)
     notes = Notes(sys.stderr, quiet=options.quiet, clean=printable)
     for notice in prepared.notices:
         notes.say(notice)

@@ -132,3 +132,27 @@ def test_output_to_a_file_is_watched_live_all_the_same(folder: Path) -> None:
     assert terminal.finish() == 0
     assert (folder / "answer.md").read_text().startswith(INTRO)
     assert "answer written to answer.md" in terminal.everything
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "shown"),
+    [
+        (["check", "story.yaml"], 0, "story.yaml: ok, 2 acts"),
+        (["check", "nowhere.yaml"], 2, "there is no file 'nowhere.yaml'"),
+        (["new", "other"], 0, "wrote other.yaml; try: boticelli run other.yaml"),
+        (["schema"], 0, '"$schema": "https://json-schema.org/draft/2020-12/schema"'),
+        (["run", "story.yaml", "--dry-run"], 0, "2. edit · rehearsal/fast · waits for outline"),
+        (["run", "story.yaml", "--format", "jsonl"], 0, '"type": "run.finished"'),
+        (["--version"], 0, "boticelli 0."),
+        (["run", "--help"], 0, "Examples:"),
+        (["stream"], 2, "there is no prompt"),
+    ],
+)
+def test_every_command_says_on_a_terminal_what_it_says_in_a_pipe(
+    folder: Path, arguments: list[str], code: int, shown: str
+) -> None:
+    write(folder, CHAIN)
+    terminal = Terminal(*arguments, columns=200)
+    assert terminal.finish() == code
+    assert shown in terminal.everything
+    assert "Traceback" not in terminal.everything
