@@ -14,7 +14,7 @@ from boticelli_cli.drivers.base import Driver
 from boticelli_cli.errors import InputError, Problem, UsageError
 from boticelli_cli.events import Event
 from boticelli_cli.narrative.bound import check_bound
-from boticelli_cli.narrative.files import read_bounded, why_not_writable
+from boticelli_cli.narrative.files import MAX_BYTES, read_bounded, why_not_writable
 from boticelli_cli.narrative.load import Loaded
 from boticelli_cli.narrative.load import load as load_file
 from boticelli_cli.narrative.load import parse as parse_narrative
@@ -26,6 +26,7 @@ from boticelli_cli.runs.executor import MAX_PARALLEL, execute
 from boticelli_cli.runs.plan import Plan, describe_plan, make_plan, pick, plan_json
 
 __all__ = [
+    "MAX_BYTES",
     "MAX_PARALLEL",
     "InputPart",
     "Loaded",

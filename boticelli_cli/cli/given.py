@@ -12,10 +12,6 @@ if TYPE_CHECKING:
 __all__ = ["Stdin", "read_variables", "without_surrogates"]
 
 
-MAX_PIPED = 256_000_000
-"""The most bytes that are read from stdin."""
-
-
 class Stdin:
     """What is piped in. It can be read once, for one purpose."""
 
@@ -33,6 +29,8 @@ class Stdin:
 
     def take(self, purpose: str) -> bytes:
         """All of it. Raises UsageError when something else has taken it, or it is a terminal."""
+        from boticelli_cli.app import MAX_BYTES
+
         if self._taken_by is not None:
             raise UsageError(
                 f"stdin is read once, and {self._taken_by} has taken it; {purpose} must come from elsewhere"
@@ -42,11 +40,11 @@ class Stdin:
         self._taken_by = purpose
         assert self._stream is not None
         try:
-            data = self._stream.buffer.read(MAX_PIPED + 1)
+            data = self._stream.buffer.read(MAX_BYTES + 1)
         except OSError as error:
             raise UsageError(f"{purpose} should come from stdin, which cannot be read: {error.strerror}") from None
-        if len(data) > MAX_PIPED:
-            raise UsageError(f"{purpose} should come from stdin, but that is larger than {MAX_PIPED // 1_000_000} MB")
+        if len(data) > MAX_BYTES:
+            raise UsageError(f"{purpose} should come from stdin, but that is larger than {MAX_BYTES // 1_000_000} MB")
         return data
 
     def take_text(self, purpose: str) -> str:

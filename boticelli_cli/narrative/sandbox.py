@@ -8,7 +8,7 @@ A loop that somebody writes runs as long as it is written to.
 
 import json
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from boticelli_cli.errors import TemplateError
 
@@ -146,13 +146,13 @@ def _replace(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-def _round(value: Any, precision: int = 0, method: str = "common") -> Any:
+def _round(value: Any, precision: int = 0, method: Literal["common", "ceil", "floor"] = "common") -> Any:
     """Jinja2's `round`, to places that a number has."""
     from jinja2.filters import do_round
 
     if not isinstance(precision, int) or abs(precision) > 20 or method not in ("common", "ceil", "floor"):
         raise TemplateError("'round' takes up to 20 places, and 'common', 'ceil' or 'floor'")
-    return do_round(value, precision, method)  # type: ignore[arg-type]
+    return do_round(value, precision, method)
 
 
 def _sum(values: Any, start: float = 0) -> Any:

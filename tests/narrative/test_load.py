@@ -7,6 +7,7 @@ import pytest
 from boticelli_cli.errors import NarrativeError
 from boticelli_cli.narrative.load import load
 from boticelli_cli.narrative.model import FileContent, Settings, TextContent, UrlContent
+from tests.cli.stories import BROKEN
 from tests.narrative.writing import loaded, mistakes, narrative, write
 
 FULL = """
@@ -197,23 +198,8 @@ def test_tells_what_is_wrong_where_and_what_to_do(text: str, said: str) -> None:
     assert said in mistakes(text)
 
 
-def test_tells_five_mistakes_at_once_each_once() -> None:
-    said = mistakes(
-        """
-        narrative:
-          name: broken
-          temprature: 3
-        toc: [outline, drfat]
-        acts:
-          outline: Outline a story at {{ plce }}.
-          draft:
-            prompt: Write it.
-            max_tokens: many
-            input:
-              - {type: image, file: nowhere.png}
-          draft: Again.
-        """
-    )
+def test_tells_six_mistakes_at_once_each_once() -> None:
+    said = mistakes(BROKEN)
     assert [line.split(": ")[0] for line in said] == ["3:3", "4:16", "6:34", "9:5", "11:9", "12:3"]
 
 
