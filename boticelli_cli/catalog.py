@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from boticelli_cli.errors import UsageError, did_you_mean
 
-__all__ = ["EMBEDDED", "PROVIDERS", "PlacedModel", "place"]
+__all__ = ["EMBEDDED", "PROVIDERS", "Limits", "PlacedModel", "place"]
 
 EMBEDDED = "rehearsal"
 """The model that is always there: no key, no network."""
@@ -22,6 +22,19 @@ _PREFIXES = (
     (r"anthropic\.|amazon\.", "bedrock"),
     (r"rehearsal$", "rehearsal"),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much an account may ask of a model: requests and input tokens a minute, requests a day, requests at once.
+
+    `None`: nothing is known, so nothing is held back.
+    """
+
+    rpm: int | None = None
+    tpm: int | None = None
+    rpd: int | None = None
+    max_concurrent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,12 @@
     │   ├── ConfigError       … in a configuration file
     │   └── UsageError        … on the command line, or in the arguments of a call
     ├── ProviderError         the model's side failed: wait, or ask another model
+    │   ├── CredentialsError  … there is no key, or it was refused: give another
+    │   ├── QuotaError        … a day's quota is spent: wait for its reset
+    │   ├── RefusedError      … it will not answer this, however often it is asked: change what is asked
+    │   ├── NoAnswerError     … nothing arrived in time
     │   └── StreamError       … after part of the answer had arrived
+    │       └── SilenceError  … by saying no more
     ├── TemplateError         an act's template could not be filled in with what earlier acts answered
     └── SaveError             an answer is there, but could not be written
 
@@ -15,18 +20,24 @@ Errors carry facts as attributes. Sentences for people and exit codes are made b
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from difflib import get_close_matches
 from itertools import islice
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 __all__ = [
     "BoticelliError",
     "ConfigError",
+    "CredentialsError",
     "InputError",
     "NarrativeError",
+    "NoAnswerError",
     "Problem",
     "ProviderError",
+    "QuotaError",
+    "RefusedError",
     "SaveError",
+    "SilenceError",
     "StreamError",
     "TemplateError",
     "UsageError",
@@ -121,10 +132,44 @@ class ProviderError(BoticelliError):
         self.retry_after = retry_after
 
 
+class CredentialsError(ProviderError):
+    """There is no key for a provider, or it refused the one there is."""
+
+    kind: ClassVar[str] = "credentials"
+
+
+class QuotaError(ProviderError):
+    """A quota is spent that no short wait brings back; `resets_at` is when it does, where that is known."""
+
+    kind: ClassVar[str] = "quota"
+
+    def __init__(self, message: str, *, resets_at: datetime | None = None, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.resets_at = resets_at
+
+
+class RefusedError(ProviderError):
+    """The provider refuses what is asked: a model that it does not have, a blocked prompt, too long a context."""
+
+    kind: ClassVar[str] = "refused"
+
+
+class NoAnswerError(ProviderError):
+    """Nothing arrived within the time that there was for it."""
+
+    kind: ClassVar[str] = "timeout"
+
+
 class StreamError(ProviderError):
     """A stream broke off after its first delta: what came before it is all there is."""
 
     kind: ClassVar[str] = "stream"
+
+
+class SilenceError(StreamError):
+    """A stream stayed open and fell silent for longer than anybody waits."""
+
+    kind: ClassVar[str] = "silence"
 
 
 class TemplateError(BoticelliError):

@@ -4,11 +4,13 @@ Values only, frozen and without I/O. They say what every provider can say in som
 of any provider's wire format.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 __all__ = [
     "Delta",
+    "Effort",
     "Finish",
     "FinishReason",
     "Media",
@@ -20,7 +22,14 @@ __all__ = [
     "Response",
     "Text",
     "TextDelta",
+    "Thinking",
     "ThinkingDelta",
+    "Thought",
+    "Tool",
+    "ToolCall",
+    "ToolCallDelta",
+    "ToolChoice",
+    "ToolResult",
     "Usage",
 ]
 
@@ -28,6 +37,15 @@ MediaKind = Literal["image", "audio", "video", "document"]
 
 FinishReason = Literal["stop", "length", "content_filter", "tool_call", "other"]
 """Why an answer ended, in the words of OpenTelemetry's conventions for generative AI."""
+
+Effort = Literal["minimal", "low", "medium", "high"]
+"""How hard a model is to think."""
+
+Thinking = bool | int | Effort
+"""What is asked of a model's thinking: to show it or to do as little as it can, a budget in tokens, or an effort."""
+
+ToolChoice = Literal["auto", "none", "required"] | tuple[str, ...]
+"""Whether a model may call tools, must not, must call one, or must call one of those named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +64,38 @@ class Media:
     name: str | None = None
 
 
-Part = Text | Media
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """What a model thought before it spoke. `signature` is the provider's seal on it, to be sent back unchanged."""
+
+    text: str
+    signature: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A model asks for a tool to be run. `signature`, where there is one, has to come back with the call.
+
+    Gemini may give no `id`; its calls are then told apart by their order.
+    """
+
+    name: str
+    arguments: Mapping[str, Any]
+    id: str | None = None
+    signature: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolResult:
+    """What became of a tool call: `output` is plain JSON data, or with `is_error` what went wrong."""
+
+    name: str
+    output: Any
+    id: str | None = None
+    is_error: bool = False
+
+
+Part = Text | Media | Thought | ToolCall | ToolResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +107,22 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A tool that a model may call; `parameters` is the JSON Schema of its arguments."""
+
+    name: str
+    description: str | None = None
+    parameters: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """All that a model is asked: the last message is the one to be answered.
 
-    `None` means that nobody set it: the provider's own default holds.
+    `None` means that nobody set it: the provider's own default holds. `schema` is the JSON Schema that the
+    answer has to satisfy; `options` go to the provider as they are, in its own words, over everything else.
+    `timeout` is in seconds, for one attempt from its start to its last delta; `retries` is how many more
+    attempts there may be.
     """
 
     model: str
@@ -71,13 +132,21 @@ class Request:
     top_p: float | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
+    thinking: Thinking | None = None
+    schema: Mapping[str, Any] | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    timeout: float | None = None
+    retries: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Counts of tokens. What a provider did not say is `None`, never 0.
 
-    `input` includes cached and cache-written tokens, `output` includes thinking.
+    `input` includes cached and cache-written tokens, `output` includes thinking. `input_audio` and
+    `output_audio` are the parts of them that were sound, which has a price of its own.
     """
 
     input: int | None = None
@@ -86,16 +155,11 @@ class Usage:
     cached_input: int | None = None
     cache_write: int | None = None
     total: int | None = None
+    input_audio: int | None = None
+    output_audio: int | None = None
 
     def __add__(self, other: "Usage") -> "Usage":
-        return Usage(
-            input=_sum(self.input, other.input),
-            output=_sum(self.output, other.output),
-            thinking=_sum(self.thinking, other.thinking),
-            cached_input=_sum(self.cached_input, other.cached_input),
-            cache_write=_sum(self.cache_write, other.cache_write),
-            total=_sum(self.total, other.total),
-        )
+        return Usage(*(_sum(getattr(self, each.name), getattr(other, each.name)) for each in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +184,26 @@ class MediaDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCallDelta:
+    """A tool that the model asks for, whole."""
+
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
-    """The last delta of every stream: why it ended, what it used, and which model really served it."""
+    """The last delta of every stream: why it ended, what it used, and which model really served it.
+
+    `provider_reason` is why in the provider's own word.
+    """
 
     reason: FinishReason
     usage: Usage = Usage()
     served_model: str | None = None
+    provider_reason: str | None = None
 
 
-Delta = TextDelta | ThinkingDelta | MediaDelta | Finish
+Delta = TextDelta | ThinkingDelta | MediaDelta | ToolCallDelta | Finish
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +214,7 @@ class Response:
     finish: Finish
     thinking: str = ""
     media: tuple[Media, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 def _sum(one: int | None, other: int | None) -> int | None:

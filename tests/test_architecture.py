@@ -22,7 +22,7 @@ MAP: dict[str, set[str]] = {
     "wire": {"errors", "messages"},
     # the outside world
     "drivers": {"errors", "messages", "catalog", "wire"},
-    "drivers.base": {"messages"},
+    "drivers.base": {"errors", "messages"},
     # both know only drivers.base
     "routing": {"errors", "messages", "catalog", "drivers.base"},
     "runs": {"errors", "messages", "events", "narrative", "drivers.base"},

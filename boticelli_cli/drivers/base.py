@@ -1,9 +1,12 @@
 """The one seam: what every model, and everything that wraps a model, looks like from above."""
 
-from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Protocol
 
+from boticelli_cli.errors import ProviderError
 from boticelli_cli.messages import (
     Delta,
     Finish,
@@ -13,9 +16,11 @@ from boticelli_cli.messages import (
     Response,
     TextDelta,
     ThinkingDelta,
+    ToolCall,
+    ToolCallDelta,
 )
 
-__all__ = ["Driver", "fold"]
+__all__ = ["Driver", "Notice", "Retrying", "Waiting", "fold", "listening", "notify"]
 
 
 class Driver(Protocol):
@@ -39,11 +44,52 @@ class Driver(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request waits its turn, for about so many seconds; `reason` is the end of the sentence "waits …"."""
+
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Retrying:
+    """An attempt failed before its first delta, and the next, number `attempt`, follows in so many seconds."""
+
+    error: ProviderError
+    attempt: int
+    seconds: float
+
+
+Notice = Waiting | Retrying
+"""What a driver tells while a request has no first delta yet."""
+
+
+_listener: ContextVar[Callable[[Notice], Awaitable[None]] | None] = ContextVar("listener", default=None)
+
+
+@contextmanager
+def listening(listener: Callable[[Notice], Awaitable[None]]) -> Iterator[None]:
+    """Hear the notices of all requests that are made within this context, by whichever driver."""
+    token = _listener.set(listener)
+    try:
+        yield
+    finally:
+        _listener.reset(token)
+
+
+async def notify(notice: Notice) -> None:
+    """Tell whoever listens, if anybody does."""
+    if (listener := _listener.get()) is not None:
+        await listener(notice)
+
+
 async def fold(deltas: AsyncIterator[Delta]) -> Response:
     """A stream as one answer."""
     text: list[str] = []
     thinking: list[str] = []
     media: list[Media] = []
+    calls: list[ToolCall] = []
     finish = Finish("other")
     async for delta in deltas:
         match delta:
@@ -53,6 +99,8 @@ async def fold(deltas: AsyncIterator[Delta]) -> Response:
                 thinking.append(delta.text)
             case MediaDelta():
                 media.append(delta.media)
+            case ToolCallDelta():
+                calls.append(delta.call)
             case Finish():
                 finish = delta
-    return Response("".join(text), finish, "".join(thinking), tuple(media))
+    return Response("".join(text), finish, "".join(thinking), tuple(media), tuple(calls))

@@ -29,6 +29,9 @@ from boticelli_cli.messages import (
     Response,
     Text,
     TextDelta,
+    Thought,
+    ToolCall,
+    ToolResult,
     Usage,
 )
 
@@ -144,6 +147,8 @@ def _seed(request: Request) -> int:
                     digest.update(b"text" + text.encode("utf-8", "replace"))
                 case Media(kind, mime, data, url, name):
                     digest.update(f"{kind} {mime} {url} {name} ".encode("utf-8", "replace") + (data or b""))
+                case Thought() | ToolCall() | ToolResult():
+                    digest.update(repr(part).encode("utf-8", "replace"))
     settings = (request.system, request.temperature, request.top_p)
     digest.update(repr(settings).encode("utf-8", "replace"))
     return int.from_bytes(digest.digest()[:8])
@@ -154,5 +159,11 @@ def _count(request: Request) -> int:
     count = len((request.system or "").split())
     for message in request.messages:
         for part in message.parts:
-            count += len(part.text.split()) if isinstance(part, Text) else MEDIA_TOKENS
+            match part:
+                case Text(text) | Thought(text):
+                    count += len(text.split())
+                case ToolCall() | ToolResult():
+                    count += len(repr(part).split())
+                case Media():
+                    count += MEDIA_TOKENS
     return count

@@ -36,6 +36,7 @@ from boticelli_cli.messages import (
     Text,
     TextDelta,
     ThinkingDelta,
+    ToolCallDelta,
     Usage,
 )
 from boticelli_cli.narrative.media import open_part
@@ -289,6 +290,8 @@ class _Run:
                     case MediaDelta(media):
                         answer.add_media(media)
                         await self.tell(ActDelta, act=name, media=media)
+                    case ToolCallDelta():
+                        answer.touch()  # nobody here runs tools; the act's finish_reason tells
                     case Finish():
                         answer.finish = delta
         return answer
