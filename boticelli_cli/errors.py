@@ -9,6 +9,7 @@
     │   ├── CredentialsError  … there is no key, or it was refused: give another
     │   ├── QuotaError        … a day's quota is spent: wait for its reset
     │   ├── RefusedError      … it will not answer this, however often it is asked: change what is asked
+    │   ├── UnreachableError  … no connection came about
     │   ├── NoAnswerError     … nothing arrived in time
     │   └── StreamError       … after part of the answer had arrived
     │       └── SilenceError  … by saying no more
@@ -40,6 +41,7 @@ __all__ = [
     "SilenceError",
     "StreamError",
     "TemplateError",
+    "UnreachableError",
     "UsageError",
     "did_you_mean",
 ]
@@ -152,6 +154,12 @@ class RefusedError(ProviderError):
     """The provider refuses what is asked: a model that it does not have, a blocked prompt, too long a context."""
 
     kind: ClassVar[str] = "refused"
+
+
+class UnreachableError(ProviderError):
+    """No connection to the provider came about."""
+
+    kind: ClassVar[str] = "unreachable"
 
 
 class NoAnswerError(ProviderError):

@@ -16,8 +16,10 @@ __all__ = [
     "ActDelta",
     "ActFailed",
     "ActFinished",
+    "ActRetrying",
     "ActSkipped",
     "ActStarted",
+    "ActWaiting",
     "ErrorInfo",
     "Event",
     "PlannedAct",
@@ -92,6 +94,27 @@ class ActDelta(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActWaiting(_Event):
+    """The act's request waits its turn for about so many seconds; `reason` ends the sentence "waits …"."""
+
+    type: ClassVar[Literal["act.waiting"]] = "act.waiting"
+    act: str
+    reason: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActRetrying(_Event):
+    """An attempt failed before anything of an answer had come; number `attempt` follows in so many seconds."""
+
+    type: ClassVar[Literal["act.retrying"]] = "act.retrying"
+    act: str
+    error: ErrorInfo
+    attempt: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActSkipped(_Event):
     type: ClassVar[Literal["act.skipped"]] = "act.skipped"
     act: str
@@ -100,7 +123,10 @@ class ActSkipped(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActFinished(_Event):
-    """`seconds` from the act's start to its end, `first_token_seconds` to its first delta."""
+    """`seconds` from the act's start to its end, `first_token_seconds` to its first delta.
+
+    `cost_usd` is absent when the model's price, or what it used, is not known.
+    """
 
     type: ClassVar[Literal["act.finished"]] = "act.finished"
     act: str
@@ -108,6 +134,7 @@ class ActFinished(_Event):
     model: str
     served_model: str
     usage: Usage
+    cost_usd: float | None = None
     finish_reason: FinishReason
     seconds: float
     first_token_seconds: float | None = None
@@ -122,10 +149,14 @@ class ActFailed(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(_Event):
+    """`cost_usd` is what the acts cost whose price is known; `unpriced` names the models of the others."""
+
     type: ClassVar[Literal["run.finished"]] = "run.finished"
     output: str
     usage: Usage
     seconds: float
+    cost_usd: float | None = None
+    unpriced: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +175,17 @@ class RunInterrupted(_Event):
 
 
 Event = (
-    RunStarted | ActStarted | ActDelta | ActSkipped | ActFinished | ActFailed | RunFinished | RunFailed | RunInterrupted
+    RunStarted
+    | ActStarted
+    | ActDelta
+    | ActWaiting
+    | ActRetrying
+    | ActSkipped
+    | ActFinished
+    | ActFailed
+    | RunFinished
+    | RunFailed
+    | RunInterrupted
 )
 
 

@@ -39,7 +39,7 @@ Options = Annotated[
         "-o",
         "--option",
         metavar="NAME=VALUE",
-        help="Set temperature, top_p, max_tokens or stop. Repeatable.",
+        help="Set temperature, top_p, max_tokens, stop, thinking, timeout, retries or options. Repeatable.",
         envvar="BOTICELLI_OPTION",
     ),
 ]

@@ -13,7 +13,6 @@ from boticelli_cli.narrative.document import (
     InputDocument,
     SettingsDocument,
     VariableDocument,
-    validate,
 )
 from boticelli_cli.narrative.legacy import translate
 from boticelli_cli.narrative.model import (
@@ -29,6 +28,7 @@ from boticelli_cli.narrative.model import (
     UrlContent,
     Variable,
 )
+from boticelli_cli.narrative.shape import validate
 from boticelli_cli.narrative.source import Source, UnreadableError, decode, read_text
 from boticelli_cli.narrative.template import Template
 
@@ -129,6 +129,10 @@ def settings_of(document: SettingsDocument, *, literal: bool = False) -> Setting
         top_p=document.top_p,
         max_tokens=document.max_tokens,
         stop=tuple(document.stop) if document.stop is not None else None,
+        thinking=document.thinking,
+        timeout=document.timeout,
+        retries=document.retries,
+        options=document.options,
         context=context,
     )
 

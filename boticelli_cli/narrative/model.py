@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from boticelli_cli.messages import MediaKind
+from boticelli_cli.messages import MediaKind, Thinking
 from boticelli_cli.narrative.template import Template
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "TextContent",
     "UrlContent",
     "Variable",
+    "merge",
 ]
 
 Context = Literal["conversation", "fresh"] | tuple[str, ...]
@@ -37,12 +38,28 @@ class Settings:
     top_p: float | None = None
     max_tokens: int | None = None
     stop: tuple[str, ...] | None = None
+    thinking: Thinking | None = None
+    timeout: float | None = None
+    retries: int | None = None
+    options: Mapping[str, Any] | None = None
     context: Context | None = None
 
     def over(self, other: "Settings") -> "Settings":
-        """These settings, and where they say nothing, the other's."""
+        """These settings, and where they say nothing, the other's. Options are merged, key by key."""
         mine = {each.name: getattr(self, each.name) for each in fields(self)}
-        return Settings(**{name: getattr(other, name) if value is None else value for name, value in mine.items()})
+        merged = {name: getattr(other, name) if value is None else value for name, value in mine.items()}
+        if self.options is not None and other.options is not None:
+            merged["options"] = merge(other.options, self.options)
+        return Settings(**merged)
+
+
+def merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Two mappings as one: where both hold a mapping, that is merged too; else what lies over wins."""
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        merged[key] = merge(below, value) if isinstance(below, Mapping) and isinstance(value, Mapping) else value
+    return merged
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,13 @@
 """One prompt as a narrative of one act: what is asked, what is attached, how it is put to the model."""
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from boticelli_cli.errors import Problem, UsageError, did_you_mean
-from boticelli_cli.narrative.document import SettingsDocument, validate
+from boticelli_cli.narrative.document import SettingsDocument
 from boticelli_cli.narrative.files import read_bounded, reason_of
 from boticelli_cli.narrative.load import settings_of
 from boticelli_cli.narrative.media import URL_SCHEMES, attachment, infer_mime, kind_of
@@ -19,12 +20,13 @@ from boticelli_cli.narrative.model import (
     TextContent,
     UrlContent,
 )
+from boticelli_cli.narrative.shape import validate
 from boticelli_cli.narrative.source import Source
 from boticelli_cli.narrative.template import Template
 
 __all__ = ["OPTIONS", "attach", "prompt_narrative", "read_options"]
 
-OPTIONS = ("temperature", "top_p", "max_tokens", "stop")
+OPTIONS = ("temperature", "top_p", "max_tokens", "stop", "thinking", "timeout", "retries", "options")
 """The settings that a single prompt takes by name."""
 
 
@@ -62,9 +64,7 @@ def read_options(given: Mapping[str, list[str]]) -> Settings:
         for name in given
         if name not in OPTIONS
     ]
-    data = {
-        name: values if name == "stop" else _number(values[-1]) for name, values in given.items() if name in OPTIONS
-    }
+    data = {name: values if name == "stop" else _value(values[-1]) for name, values in given.items() if name in OPTIONS}
     document, found = validate(SettingsDocument, Source("--option", "", data, {}, {}))
     problems += [Problem(f"--option: {problem.message}") for problem in found]
     if problems:
@@ -76,10 +76,23 @@ def _listed() -> str:
     return ", ".join(OPTIONS)
 
 
-def _number(text: str) -> Any:
-    for number in (int, float):
+def _value(text: str) -> Any:
+    """What a text says: a number, true or false, a JSON object; else the text itself."""
+    for read in (int, float, _truth, _object):
         try:
-            return number(text)
+            return read(text)
         except ValueError:
             continue
     return text
+
+
+def _truth(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError(text)
+    return text == "true"
+
+
+def _object(text: str) -> Any:
+    if not text.lstrip().startswith("{"):
+        raise ValueError(text)
+    return json.loads(text)

@@ -10,14 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from boticelli_cli.drivers.base import Driver
+from boticelli_cli.drivers.base import Driver, Notice, Retrying, Waiting, listening
 from boticelli_cli.errors import BoticelliError, SaveError, TemplateError
 from boticelli_cli.events import (
     ActDelta,
     ActFailed,
     ActFinished,
+    ActRetrying,
     ActSkipped,
     ActStarted,
+    ActWaiting,
     ErrorInfo,
     Event,
     RunFailed,
@@ -65,6 +67,7 @@ async def execute(
     run_id: str,
     scope: Mapping[str, Any],
     provider_of: Callable[[str], str],
+    cost_of: Callable[[str, Finish], float | None] = lambda model, finish: None,
     max_parallel: int = MAX_PARALLEL,
     streaming: bool = True,
     stop: asyncio.Event | None = None,
@@ -72,14 +75,15 @@ async def execute(
 ) -> AsyncGenerator[Event, None]:
     """Run a plan: yield its events, from `RunStarted` to one of `RunFinished`, `RunFailed`, `RunInterrupted`.
 
-    `scope` is what templates see beside the acts. An act that fails ends the run: no further act starts,
-    those that run already may finish. Setting `stop` ends it at once: what runs is cancelled, what has
+    `scope` is what templates see beside the acts; `cost_of` says what an answer of a model cost in USD, where
+    that is known. An act that fails ends the run: no further act starts, those that still wait for their turn
+    are withdrawn, those that run already may finish. Setting `stop` ends it at once: what runs is cancelled, what has
     arrived has been yielded. Closing the iterator cancels everything and waits for it; whoever may leave it
     early closes it, with `contextlib.aclosing`.
 
     A reader that is slow slows the acts down: at most 100 events wait for it.
     """
-    run = _Run(plan, driver, run_id, scope, provider_of, max_parallel, streaming, stop, clock)
+    run = _Run(plan, driver, run_id, scope, provider_of, cost_of, max_parallel, streaming, stop, clock)
     # The acts belong to a TaskGroup inside this one task, rather than around the `yield`: a group there would
     # cancel whatever its reader happens to be doing.
     conductor = asyncio.create_task(run.conduct(), name=f"boticelli run {run_id}")
@@ -105,6 +109,7 @@ class _Run:
         run_id: str,
         scope: Mapping[str, Any],
         provider_of: Callable[[str], str],
+        cost_of: Callable[[str, Finish], float | None],
         max_parallel: int,
         streaming: bool,
         stop: asyncio.Event | None,
@@ -115,6 +120,7 @@ class _Run:
         self.run_id = run_id
         self.scope = scope
         self.provider_of = provider_of
+        self.cost_of = cost_of
         self.max_parallel = max_parallel
         self.streaming = streaming
         self.stop = stop
@@ -123,10 +129,14 @@ class _Run:
         self.answers: dict[str, ActText] = {}
         self.turns: dict[str, tuple[Message, ...]] = {}
         self.usage = Usage()
+        self.cost: float | None = None
+        self.unpriced: dict[str, None] = {}
         self.failed: tuple[str, ErrorInfo] | None = None
         self.interrupted = False
         self._schedule = Schedule(plan)
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._waits_until: dict[str, float] = {}
+        self._withdrawn: set[str] = set()
         self._one_ended = asyncio.Event()
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
         self._room = asyncio.Semaphore(_BACKLOG)
@@ -194,7 +204,7 @@ class _Run:
             await self.tell(RunInterrupted)
         elif self.failed is not None:
             culprit, error = self.failed
-            for name in self._schedule.never_started():
+            for name in self._schedule.names_of(self._withdrawn.union(self._schedule.never_started())):
                 await self.tell(ActSkipped, act=name, reason=f"act '{culprit}' failed")
             await self.tell(RunFailed, error=error)
         else:
@@ -206,7 +216,14 @@ class _Run:
         except TemplateError as error:
             await self.tell(RunFailed, error=describe_error(TemplateError(f"output: {error.message}")))
         else:
-            await self.tell(RunFinished, output=output, usage=self.usage, seconds=round(seconds, 6))
+            await self.tell(
+                RunFinished,
+                output=output,
+                usage=self.usage,
+                seconds=round(seconds, 6),
+                cost_usd=self.cost,
+                unpriced=tuple(self.unpriced) or None,
+            )
 
     def _output(self) -> str:
         if self.plan.output_act is not None:
@@ -237,6 +254,10 @@ class _Run:
         """Have the run end for what happened in an act, unless it ends for something else already."""
         if self.failed is None:
             self.failed = name, replace(error, message=f"act '{name}': {error.message}")
+            for other, until in self._waits_until.items():
+                if other in self._running and other != name and self.time() < until:
+                    self._withdrawn.add(other)
+                    self._running[other].cancel()
 
     async def _request(self, step: PlannedStep) -> Request:
         act, settings = step.act, step.act.settings
@@ -256,6 +277,10 @@ class _Run:
             top_p=settings.top_p,
             max_tokens=settings.max_tokens,
             stop=settings.stop or (),
+            thinking=settings.thinking,
+            options=settings.options or {},
+            timeout=settings.timeout,
+            retries=settings.retries,
         )
 
     def _earlier(self, step: PlannedStep) -> tuple[Message, ...]:
@@ -275,9 +300,23 @@ class _Run:
         provider = self.provider_of(request.model)
         answer = _Answer(self.time)
         await self.tell(ActStarted, act=name, model=request.model, provider=provider, attempt=1)
-        if not (self.streaming and self.driver.supports_streaming(request.model)):
-            await self._ask_whole(name, request, answer)
-            return answer
+        with listening(partial(self._tell_notice, name)):
+            if self.streaming and self.driver.supports_streaming(request.model):
+                await self._ask_streaming(name, request, answer)
+            else:
+                await self._ask_whole(name, request, answer)
+        return answer
+
+    async def _tell_notice(self, name: str, notice: Notice) -> None:
+        self._waits_until[name] = self.time() + notice.seconds
+        match notice:
+            case Waiting(reason, seconds):
+                await self.tell(ActWaiting, act=name, reason=reason, seconds=round(seconds, 3))
+            case Retrying(error, attempt, seconds):
+                facts = describe_error(error)
+                await self.tell(ActRetrying, act=name, error=facts, attempt=attempt, seconds=round(seconds, 3))
+
+    async def _ask_streaming(self, name: str, request: Request, answer: "_Answer") -> None:
         async with self.driver.stream(request) as deltas:
             async for delta in deltas:
                 match delta:
@@ -294,7 +333,6 @@ class _Run:
                         answer.touch()  # nobody here runs tools; the act's finish_reason tells
                     case Finish():
                         answer.finish = delta
-        return answer
 
     async def _ask_whole(self, name: str, request: Request, answer: "_Answer") -> None:
         response = await self.driver.generate(request)
@@ -314,10 +352,14 @@ class _Run:
         text = "".join(answer.text)
         served = finish.served_model or request.model
         self.answers[name] = ActText(text, model=served, usage=finish.usage)
-        spoken: tuple[Part, ...] = (*((Text(text),) if text else ()), *answer.media)
-        if spoken:
+        if spoken := _turn_of(text, answer.media):
             self.turns[name] += (Message("assistant", spoken),)
         self.usage += finish.usage
+        cost = self.cost_of(request.model, finish)
+        if cost is None:
+            self.unpriced[served] = None
+        else:
+            self.cost = cost + (self.cost or 0.0)
         await self.tell(
             ActFinished,
             act=name,
@@ -325,6 +367,7 @@ class _Run:
             model=request.model,
             served_model=served,
             usage=finish.usage,
+            cost_usd=cost,
             finish_reason=finish.reason,
             seconds=round(self.time() - answer.started, 6),
             first_token_seconds=answer.first_token_seconds,
@@ -363,6 +406,12 @@ class _Answer:
     def add_media(self, media: Media) -> None:
         self.touch()
         self.media.append(media)
+
+
+def _turn_of(text: str, media: list[Media]) -> tuple[Part, ...]:
+    """What later acts are told of an answer: of one that was spoken, the words and not the sound of them."""
+    silent = [each for each in media if each.kind != "audio" or not text]
+    return (*((Text(text),) if text else ()), *silent)
 
 
 async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:

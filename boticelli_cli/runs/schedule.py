@@ -34,5 +34,9 @@ class Schedule:
             if not self._left[follower]:
                 heapq.heappush(self._ready, (self._order[follower], follower))
 
+    def names_of(self, some: set[str]) -> list[str]:
+        """Some of the acts, in the order of the narrative."""
+        return [name for name in self._steps if name in some]
+
     def never_started(self) -> list[str]:
         return [name for name in self._steps if name not in self._started]
