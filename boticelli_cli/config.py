@@ -1,28 +1,67 @@
-"""Configuration: what the user's and the project's files say, as frozen values.
+"""Configuration: what the environment and the configuration files say, as frozen values.
 
 This module alone reads the environment and the configuration files. The user's file is `config.yaml` in our
-configuration folder; the project's, `boticelli.yaml` in the working directory, lies over it.
+configuration folder; the project's, `boticelli.yaml` in the working directory, lies over it: mappings are
+merged by their keys, lists are replaced.
 """
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from boticelli_cli.errors import ConfigError, Problem
+from boticelli_cli.catalog import Limits
+from boticelli_cli.errors import ConfigError, Problem, UsageError
 from boticelli_cli.narrative.model import Settings
+from boticelli_cli.prices import Price
 
-__all__ = ["Config", "environment", "read_config", "user_config_path"]
+if TYPE_CHECKING:
+    from boticelli_cli.config_document import AccountDocument, ConfigDocument
+    from boticelli_cli.narrative.source import Source
+
+__all__ = ["Account", "Config", "cache_folder", "environment", "read_config", "state_folder", "user_config_path"]
 
 PROJECT_FILE = "boticelli.yaml"
+
+_GEMINI_KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody's access to a provider: a key, or for Gemini a project of Google Cloud's.
+
+    `lacks` says why there is no key where one was to be; `base_url` is where to, unless the provider's own.
+    """
+
+    name: str
+    provider: str
+    api_key: str | None = field(default=None, repr=False)
+    lacks: str | None = None
+    project: str | None = None
+    location: str = "global"
+    base_url: str | None = None
+    tier: str | None = None
+    priority: int = 100
+    max_concurrent: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`settings` hold for acts that say nothing else; `files` were read, the strongest first."""
+    """`settings` hold for acts that say nothing else; `limits` are by provider and model, `prices` by model.
+
+    `accounts` are those that can be used, the first ones first; `files` were read, the strongest first.
+    """
 
     settings: Settings = Settings()
+    accounts: tuple[Account, ...] = ()
+    limits: Mapping[tuple[str, str], Limits] = field(default_factory=dict)
+    prices: Mapping[str, Price] = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+
+    def accounts_of(self, provider: str) -> tuple[Account, ...]:
+        return tuple(account for account in self.accounts if account.provider == provider)
 
 
 def environment() -> Mapping[str, str]:
@@ -34,24 +73,58 @@ def read_config(environ: Mapping[str, str], folder: Path) -> Config:
     """The configuration that holds in `folder`. Raises ConfigError with every mistake in its files."""
     paths = [path for path in (folder / PROJECT_FILE, user_config_path(environ)) if os.path.lexists(path)]
     settings = Settings()
+    accounts: list[AccountDocument] | None = None
+    limits: dict[tuple[str, str], Limits] = {}
+    prices: dict[str, Price] = {}
     for path in paths:
-        settings = settings.over(_read(path))
-    return Config(settings, tuple(paths))
+        read, document = _read(path)
+        settings = settings.over(read)
+        accounts = accounts if accounts is not None else document.accounts
+        for provider, models in document.limits.items():
+            for model, each in models.models.items():
+                limits[provider, model] = _under(limits.get((provider, model)), Limits(**each.model_dump()))
+        for model, price in document.prices.items():
+            prices.setdefault(model, Price(**price.model_dump()))
+    return Config(settings, _accounts(accounts or [], environ), limits, prices, tuple(paths))
 
 
 def user_config_path(environ: Mapping[str, str]) -> Path:
     """Where the user's configuration file is, or would be."""
-    if home := environ.get("BOTICELLI_HOME"):
-        return Path(os.path.expanduser(home)) / "config.yaml"  # noqa: PTH111  (leaves an unknown ~user as it is)
+    if home := _home(environ):
+        return home / "config.yaml"
     from platformdirs import user_config_path as platform_config_path
 
     return platform_config_path("boticelli") / "config.yaml"
 
 
-def _read(path: Path) -> Settings:
-    from boticelli_cli.narrative.document import SettingsDocument, validate
+def state_folder(environ: Mapping[str, str]) -> Path:
+    """Where we keep what has to outlast a run."""
+    if home := _home(environ):
+        return home / "state"
+    from platformdirs import user_state_path
+
+    return user_state_path("boticelli")
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path:
+    """Where we keep what can be fetched again."""
+    if home := _home(environ):
+        return home / "cache"
+    from platformdirs import user_cache_path
+
+    return user_cache_path("boticelli")
+
+
+def _home(environ: Mapping[str, str]) -> Path | None:
+    home = environ.get("BOTICELLI_HOME")
+    return Path(os.path.expanduser(home)) if home else None  # noqa: PTH111  (leaves an unknown ~user as it is)
+
+
+def _read(path: Path) -> tuple[Settings, "ConfigDocument"]:
+    from boticelli_cli.config_document import ConfigDocument
     from boticelli_cli.narrative.files import is_regular
     from boticelli_cli.narrative.load import settings_of
+    from boticelli_cli.narrative.shape import validate
     from boticelli_cli.narrative.source import UnreadableError, read_text
     from boticelli_cli.narrative.yaml import read_yaml
 
@@ -61,10 +134,82 @@ def _read(path: Path) -> Settings:
         source = read_yaml(read_text(path, str(path)), str(path), allow_empty=True)
     except UnreadableError as error:
         raise ConfigError([error.problem]) from None
-    document, problems = validate(SettingsDocument, source)
+    document, problems = validate(ConfigDocument, source)
+    problems += _more_problems(document, source)
+    if found := [*source.problems, *problems]:
+        raise ConfigError(found)
+    return settings_of(document, literal=True), document
+
+
+def _more_problems(document: "ConfigDocument", source: "Source") -> list[Problem]:
+    problems = []
     if isinstance(document.context, list):
         message = "'context' names acts, but a configuration knows none; write 'conversation' or 'fresh'"
         problems.append(source.problem(("context",), message))
-    if found := [*source.problems, *problems]:
-        raise ConfigError(found)
-    return settings_of(document, literal=True)
+    names: set[str] = set()
+    for index, account in enumerate(document.accounts or []):
+        if account.name in names:
+            message = f"there is an account '{account.name}' already; give this one another name"
+            problems.append(source.problem(("accounts", index, "name"), message))
+        names.add(account.name)
+    return problems
+
+
+def _under(over: Limits | None, under: Limits) -> Limits:
+    """Limits, and where they say nothing, those below them."""
+    if over is None:
+        return under
+    pairs = {each.name: (getattr(over, each.name), getattr(under, each.name)) for each in fields(Limits)}
+    return Limits(**{name: below if mine is None else mine for name, (mine, below) in pairs.items()})
+
+
+def _accounts(written: "list[AccountDocument]", environ: Mapping[str, str]) -> tuple[Account, ...]:
+    """The accounts of the files, those to be used first at the front; or those that the environment has."""
+    base_url = _base_url("GOOGLE_GEMINI_BASE_URL", environ)
+    found = []
+    for each in sorted(written, key=lambda account: account.priority):
+        api_key, lacks = _key(each.api_key, environ)
+        found.append(
+            Account(
+                each.name,
+                each.provider,
+                api_key,
+                lacks,
+                base_url=base_url,
+                tier=each.tier,
+                priority=each.priority,
+                max_concurrent=each.max_concurrent,
+            )
+        )
+    if found:
+        return tuple(found)
+    if key := next((environ[name] for name in _GEMINI_KEYS if environ.get(name)), None):
+        return (Account("default", "gemini", key.strip(), base_url=base_url),)
+    if project := environ.get("GOOGLE_CLOUD_PROJECT"):
+        location = environ.get("GOOGLE_CLOUD_LOCATION") or "global"
+        base_url = _base_url("GOOGLE_VERTEX_BASE_URL", environ)
+        return (Account("vertex", "gemini", project=project, location=location, base_url=base_url),)
+    return ()
+
+
+def _key(written: str | None, environ: Mapping[str, str]) -> tuple[str | None, str | None]:
+    """A key as it is written, or from the variable that it names; or why there is none."""
+    if written is None:
+        return None, "it has no 'api_key'"
+    named = re.fullmatch(r"\$(\w+)|\$\{(\w+)\}", written)
+    if named is None:
+        return written, None
+    name = named[1] or named[2]
+    return (environ[name].strip(), None) if environ.get(name) else (None, f"${name} is not set")
+
+
+def _base_url(name: str, environ: Mapping[str, str]) -> str | None:
+    url = environ.get(name)
+    if not url:
+        return None
+    if not re.match(r"https?://[^/\s]", url):
+        raise UsageError(f"{name} is '{url}'; a URL begins with http:// or https://")
+    url = url.rstrip("/")
+    if version := re.search(r"/v1(beta\d*|alpha)?$", url):
+        raise UsageError(f"{name} is '{url}'; it is written without the version: '{url[: version.start()]}'")
+    return url

@@ -18,7 +18,9 @@ MAP: dict[str, set[str]] = {
     # pure, but for reading files
     "catalog": {"errors"},
     "narrative": {"errors", "messages"},
-    "config": {"errors", "narrative"},
+    "prices": {"messages"},
+    "config": {"errors", "narrative", "catalog", "prices", "config_document"},
+    "config_document": {"narrative"},
     "wire": {"errors", "messages"},
     # the outside world
     "drivers": {"errors", "messages", "catalog", "wire"},
@@ -30,7 +32,19 @@ MAP: dict[str, set[str]] = {
     "views": {"errors", "messages", "events"},
     "gateway": {"errors", "messages", "drivers.base", "wire"},
     # the parts, joined
-    "app": {"errors", "messages", "events", "catalog", "config", "narrative", "drivers", "routing", "runs", "gateway"},
+    "app": {
+        "errors",
+        "messages",
+        "events",
+        "catalog",
+        "prices",
+        "config",
+        "narrative",
+        "drivers",
+        "routing",
+        "runs",
+        "gateway",
+    },
     "cli": {"app", "errors", "events", "views"},
     "__init__": {"app", "errors", "events", "messages", "narrative"},
     "__main__": {"cli"},
