@@ -1,14 +1,31 @@
-"""What is known of models: whose they are.
+"""What is known of models: whose they are, how they are called, what became of them, how much may be asked.
 
-A model is `provider/model`, split at the first slash only, or a bare name that its prefix places.
+A model is `provider/model`, split at the first slash only, or a bare name that its prefix places. Nothing here
+refuses a name that the catalogue does not know: new models work the day they appear.
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
 
+from boticelli_cli.entries import Call, Entries, Limits, Model, Price, read_entries
 from boticelli_cli.errors import UsageError, did_you_mean
 
-__all__ = ["EMBEDDED", "PROVIDERS", "Limits", "PlacedModel", "place"]
+__all__ = [
+    "EMBEDDED",
+    "PROVIDERS",
+    "Call",
+    "Catalog",
+    "Limits",
+    "ListedModel",
+    "Model",
+    "PlacedModel",
+    "Price",
+    "Resolved",
+    "place",
+]
 
 EMBEDDED = "rehearsal"
 """The model that is always there: no key, no network."""
@@ -23,18 +40,7 @@ _PREFIXES = (
     (r"rehearsal$", "rehearsal"),
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much an account may ask of a model: requests and input tokens a minute, requests a day, requests at once.
-
-    `None`: nothing is known, so nothing is held back.
-    """
-
-    rpm: int | None = None
-    tpm: int | None = None
-    rpd: int | None = None
-    max_concurrent: int | None = None
+_LIVE_NAME = re.compile(r"-live(-|$)|native-audio")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,27 @@ class PlacedModel:
 
     provider: str
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedModel:
+    """A model as its provider itself lists it, and the ways in which it can be called, the best first.
+
+    One that cannot be called in any of them (it makes embeddings, say) is none that could be asked.
+    """
+
+    name: str
+    context_tokens: int | None = None
+    max_output_tokens: int | None = None
+    calls: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """The model that is really called for one that was asked for, and a sentence about it where there is one to say."""
+
+    model: str
+    notice: str | None = None
 
 
 def place(model: str) -> PlacedModel:
@@ -60,3 +87,131 @@ def place(model: str) -> PlacedModel:
             return PlacedModel(owner, model)
     hint = did_you_mean(model, (EMBEDDED,)) or "; write it as provider/model"
     raise UsageError(f"it is not known whose model '{model}' is{hint}")
+
+
+class Catalog:
+    """What is known of models. It is read when a model is first asked about, and never for the embedded one.
+
+    Models are given as people write them, `provider/model` or a bare name; what nothing places is unknown.
+    """
+
+    def __init__(self, read: Callable[[], Entries]) -> None:
+        self._read = read
+
+    @classmethod
+    def builtin(cls) -> "Catalog":
+        """What the program itself knows."""
+        return cls(read_entries)
+
+    def with_listed(self, provider: str, listed: Iterable[ListedModel]) -> "Catalog":
+        """This catalogue over what a provider lists: it keeps its word, and is filled in where it says nothing."""
+        listed = tuple(listed)
+        return Catalog(lambda: replace(self._entries, models=tuple(_merged(self._entries.models, provider, listed))))
+
+    def models(self) -> tuple[Model, ...]:
+        """All models, the newest first, the retired ones too, the embedded ones not."""
+        return self._entries.models
+
+    def find(self, model: str) -> Model | None:
+        """What is known of a model, if anything is."""
+        placed = _placed(model)
+        if placed is None or placed.provider == EMBEDDED:
+            return None
+        return self._by_place.get(placed)
+
+    def call_of(self, model: str) -> Call:
+        """How a model is called: as the catalogue says, else by its name, else streaming."""
+        if found := self.find(model):
+            return found.call
+        placed = _placed(model)
+        is_live = placed is not None and placed.provider == "gemini" and _LIVE_NAME.search(placed.name)
+        return "live" if is_live else "sse"
+
+    def resolve(self, model: str, today: date) -> Resolved:
+        """The model that answers for this one today: its replacement, and that one's, once it was shut down."""
+        found = self.find(model)
+        if found is None:
+            return Resolved(model)
+        heir = self._heir(found, today)
+        notice = _notice(found, heir, today)
+        if heir is None or not found.is_gone(today):
+            return Resolved(model, notice)
+        return Resolved(f"{heir.provider}/{heir.id}" if "/" in model else heir.id, notice)
+
+    def tiers(self, provider: str) -> tuple[str, ...]:
+        """The tiers of accounts that a provider has."""
+        return tuple(self._entries.tiers.get(provider, ()))
+
+    def tier_limits(self, provider: str, tier: str, model: str) -> Limits:
+        """How much an account of a tier may ask of a model; empty where nothing is known."""
+        name = model.removeprefix(f"{provider}/")
+        return self._entries.tiers.get(provider, {}).get(tier, {}).get(name, Limits())
+
+    def nearest(self, name: str, provider: str, today: date) -> str:
+        """The end of a sentence about an unknown model: the nearest one that answers, or a retired one, or nothing."""
+        name = name.removeprefix(f"{provider}/")
+        mine = [model for model in self.models() if model.provider == provider]
+        current = did_you_mean(name, [model.id for model in mine if not model.is_gone(today)])
+        return current or did_you_mean(name, [model.id for model in mine])
+
+    @cached_property
+    def _entries(self) -> Entries:
+        return self._read()
+
+    @cached_property
+    def _by_place(self) -> Mapping[PlacedModel, Model]:
+        return {PlacedModel(model.provider, model.id): model for model in self._entries.models}
+
+    def _heir(self, model: Model, today: date) -> Model | None:
+        """The first of a model's replacements that still answers."""
+        seen = {model.id}
+        while model.replaced_by is not None and model.replaced_by not in seen:
+            seen.add(model.replaced_by)
+            heir = self._by_place.get(PlacedModel(model.provider, model.replaced_by))
+            if heir is None or not heir.is_gone(today):
+                return heir
+            model = heir
+        return None
+
+
+def _placed(model: str) -> PlacedModel | None:
+    try:
+        return place(model)
+    except UsageError:
+        return None
+
+
+def _notice(model: Model, heir: Model | None, today: date) -> str | None:
+    instead = f"; use {heir.id} instead" if heir else ", and no replacement is known"
+    if model.is_gone(today):
+        when = f" on {model.shutdown}" if model.shutdown else ""
+        instead = f"; {heir.id} answers instead" if heir else instead
+        return f"{model.id} was shut down{when}{instead}"
+    if model.shutdown:
+        return f"{model.id} will be shut down on {model.shutdown}{instead}"
+    if model.earliest_shutdown:
+        return f"{model.id} may be shut down from {model.earliest_shutdown} on{instead}"
+    return f"{model.id} is deprecated{instead}" if model.status == "deprecated" else None
+
+
+def _merged(models: Iterable[Model], provider: str, listed: Iterable[ListedModel]) -> Iterator[Model]:
+    """Known models with what their provider lists of them, then those that only the provider knows."""
+    unseen = {each.name: each for each in listed}
+    for model in models:
+        each = unseen.pop(model.id, None) if model.provider == provider else None
+        if each is not None:
+            model = replace(
+                model,
+                context_tokens=model.context_tokens or each.context_tokens,
+                max_output_tokens=model.max_output_tokens or each.max_output_tokens,
+            )
+        yield model
+    for each in unseen.values():
+        if each.calls:
+            yield Model(
+                each.name,
+                provider,
+                each.calls[0],
+                context_tokens=each.context_tokens,
+                max_output_tokens=each.max_output_tokens,
+            )

@@ -1,8 +1,13 @@
-"""Whose a model is."""
+"""Whose a model is, how it is called, and what became of it."""
+
+import subprocess
+import sys
+from datetime import date
 
 import pytest
 
-from boticelli_cli.catalog import PlacedModel, place
+from boticelli_cli.catalog import Catalog, Limits, ListedModel, Model, PlacedModel, Resolved, place
+from boticelli_cli.entries import Entries
 from boticelli_cli.errors import UsageError
 
 
@@ -40,3 +45,191 @@ def test_refuses_what_nothing_places(model: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
         place(model)
     assert said in str(caught.value)
+
+
+TODAY = date(2026, 11, 21)
+BUILTIN = Catalog.builtin()
+
+
+def catalog(*models: Model) -> Catalog:
+    return Catalog(lambda: Entries(models))
+
+
+def gemini(name: str, shutdown: date | None = None, replaced_by: str | None = None) -> Model:
+    return Model(name, "gemini", "sse", shutdown=shutdown, replaced_by=replaced_by)
+
+
+@pytest.mark.parametrize("model", ["gemini-3.8-live", "gemini/gemini-3.8-live"])
+def test_finds_a_model_by_either_name(model: str) -> None:
+    found = BUILTIN.find(model)
+    assert found is not None
+    assert (found.id, found.call, found.live_text, found.live_turns) == ("gemini-3.8-live", "live", False, "realtime")
+
+
+@pytest.mark.parametrize("model", ["rehearsal", "rehearsal/fast", "gemini-9", "llama3", "", "gemini/", "openai/gpt-5"])
+def test_finds_nothing_of_what_it_does_not_know(model: str) -> None:
+    assert BUILTIN.find(model) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "call"),
+    [
+        ("gemini-4-argon", "sse"),
+        ("gemini-3.8-live", "live"),
+        ("gemini-3.5-transcribe-live", "live"),
+        ("gemini-9-live", "live"),
+        ("gemini/gemini-9-live-preview", "live"),
+        ("gemini-9-native-audio-latest", "live"),
+        ("gemini-9-lively", "sse"),
+        ("gemini-9", "sse"),
+        ("openai/some-live", "sse"),
+        ("rehearsal", "sse"),
+        ("llama3", "sse"),
+    ],
+)
+def test_knows_or_guesses_how_a_model_is_called(model: str, call: str) -> None:
+    assert BUILTIN.call_of(model) == call
+
+
+def test_the_embedded_model_needs_no_catalogue() -> None:
+    code = (
+        "import sys\n"
+        "from datetime import date\n"
+        "from boticelli_cli.catalog import Catalog\n"
+        "catalog = Catalog.builtin()\n"
+        "catalog.find('rehearsal'), catalog.call_of('rehearsal/fast'), catalog.resolve('rehearsal', date.min)\n"
+        "assert 'yaml' not in sys.modules\n"
+        "catalog.find('gemini-3.8-flash')\n"
+        "assert 'yaml' in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "today", "model", "notice"),
+    [
+        ("gemini-3.8-flash", TODAY, "gemini-3.8-flash", None),
+        ("gemini-9", TODAY, "gemini-9", None),
+        ("llama3", TODAY, "llama3", None),
+        ("rehearsal", TODAY, "rehearsal", None),
+        (
+            "gemini-2.0-flash-live",
+            TODAY,
+            "gemini-3.8-live",
+            "gemini-2.0-flash-live was shut down on 2025-12-09; gemini-3.8-live answers instead",
+        ),
+        (
+            "gemini/gemini-2.0-flash-live",
+            TODAY,
+            "gemini/gemini-3.8-live",
+            "gemini-2.0-flash-live was shut down on 2025-12-09; gemini-3.8-live answers instead",
+        ),
+        (
+            "gemini-2.5-pro",
+            date(2026, 11, 30),
+            "gemini-2.5-pro",
+            "gemini-2.5-pro will be shut down on 2026-12-01; use gemini-3.8-flash instead",
+        ),
+        (
+            "gemini-2.5-pro",
+            date(2026, 12, 1),
+            "gemini-3.8-flash",
+            "gemini-2.5-pro was shut down on 2026-12-01; gemini-3.8-flash answers instead",
+        ),
+        (
+            "gemini-3.7-flash",
+            TODAY,
+            "gemini-3.7-flash",
+            "gemini-3.7-flash is deprecated; use gemini-3.8-flash instead",
+        ),
+        (
+            "gemini-3.1-flash-lite",
+            date(2027, 6, 1),
+            "gemini-3.1-flash-lite",
+            "gemini-3.1-flash-lite may be shut down from 2027-05-07 on; use gemini-3.5-flash-lite instead",
+        ),
+        (
+            "gemini-live-2.5-flash-native-audio",
+            date(2026, 12, 14),
+            "gemini-live-2.5-flash-native-audio",
+            "gemini-live-2.5-flash-native-audio was shut down on 2026-12-13, and no replacement is known",
+        ),
+    ],
+)
+def test_a_retired_model_is_served_by_its_replacement(asked: str, today: date, model: str, notice: str | None) -> None:
+    assert BUILTIN.resolve(asked, today) == Resolved(model, notice)
+
+
+def test_follows_replacements_while_they_too_are_gone() -> None:
+    chain = catalog(
+        gemini("gemini-a", date(2025, 1, 1), "gemini-b"),
+        gemini("gemini-b", date(2026, 12, 1), "gemini-c"),
+        gemini("gemini-c"),
+    )
+    assert chain.resolve("gemini-a", date(2026, 11, 30)).model == "gemini-b"
+    assert chain.resolve("gemini-a", date(2026, 12, 1)).model == "gemini-c"
+
+
+@pytest.mark.parametrize("second", ["gemini-a", "gemini-b", "gemini-nowhere"])
+def test_replacements_in_a_ring_or_nowhere_end(second: str) -> None:
+    ring = catalog(
+        gemini("gemini-a", date(2025, 1, 1), "gemini-b"),
+        gemini("gemini-b", date(2025, 1, 1), second),
+    )
+    assert ring.resolve("gemini-a", TODAY) == Resolved(
+        "gemini-a", "gemini-a was shut down on 2025-01-01, and no replacement is known"
+    )
+
+
+def test_what_a_provider_lists_fills_in_what_is_not_known() -> None:
+    listed = Catalog.builtin().with_listed(
+        "gemini",
+        [
+            ListedModel("gemini-flash-latest", 5, 6, calls=("live",)),
+            ListedModel("gemini-3.8-flash", 5, 6, calls=("sse",)),
+            ListedModel("gemini-9-new", 7, 8, calls=("live", "sse")),
+            ListedModel("gemini-9-embedding", 7),
+        ],
+    )
+    alias, known, new = (
+        listed.find(name) for name in ("gemini-flash-latest", "gemini-3.8-flash", "gemini/gemini-9-new")
+    )
+    assert alias is not None
+    assert (alias.call, alias.context_tokens, alias.max_output_tokens) == ("sse", 5, 6)
+    assert known == BUILTIN.find("gemini-3.8-flash")
+    assert new == Model("gemini-9-new", "gemini", "live", context_tokens=7, max_output_tokens=8)
+    assert listed.call_of("gemini-9-new") == "live"
+    assert listed.find("gemini-9-embedding") is None
+    assert BUILTIN.find("gemini-9-new") is None
+    assert listed.tiers("gemini") == BUILTIN.tiers("gemini")
+
+
+def test_knows_limits_by_tier() -> None:
+    assert BUILTIN.tiers("gemini") == ("free", "tier_1", "tier_2", "tier_3")
+    assert BUILTIN.tiers("rehearsal") == ()
+    free = Limits(rpm=5, tpm=250_000, rpd=20)
+    assert BUILTIN.tier_limits("gemini", "free", "gemini-3.8-flash") == free
+    assert BUILTIN.tier_limits("gemini", "free", "gemini/gemini-3.8-flash") == free
+    assert BUILTIN.tier_limits("gemini", "free", "gemini-3.1-pro-preview") == Limits(rpm=0, rpd=0)
+    assert BUILTIN.tier_limits("gemini", "tier_1", "gemini-3.8-flash") == Limits()
+    assert BUILTIN.tier_limits("gemini", "gold", "gemini-9") == Limits()
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("gemini-3.8-flsh", "; did you mean 'gemini-3.8-flash'?"),
+        ("gemini/gemini-3.8-liv", "; did you mean 'gemini-3.8-live'?"),
+        ("mistral", ""),
+    ],
+)
+def test_says_which_name_is_near(name: str, said: str) -> None:
+    assert BUILTIN.nearest(name, "gemini", TODAY) == said
+    assert BUILTIN.nearest(name, "openai", TODAY) == ""
+
+
+def test_names_a_retired_model_only_where_no_current_one_is_near() -> None:
+    some = catalog(gemini("gemini-old", date(2025, 1, 1)), gemini("gemini-olm"), gemini("gemini-quite-else"))
+    assert some.nearest("gemini-oldd", "gemini", TODAY) == "; did you mean 'gemini-olm'?"
+    alone = catalog(gemini("gemini-old", date(2025, 1, 1)), gemini("gemini-quite-else"))
+    assert alone.nearest("gemini-oldd", "gemini", TODAY) == "; did you mean 'gemini-old'?"
