@@ -4,14 +4,14 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from boticelli_cli.catalog import EMBEDDED, place
+from boticelli_cli.catalog import EMBEDDED, PROVIDERS, Catalog, Model, place
 from boticelli_cli.config import environment, read_config
 from boticelli_cli.drivers.base import Driver
-from boticelli_cli.errors import InputError, Problem, UsageError
+from boticelli_cli.errors import InputError, Problem, UsageError, did_you_mean
 from boticelli_cli.events import Event
 from boticelli_cli.narrative.bound import check_bound
 from boticelli_cli.narrative.files import MAX_BYTES, read_bounded, why_not_writable
@@ -30,6 +30,7 @@ __all__ = [
     "MAX_PARALLEL",
     "InputPart",
     "Loaded",
+    "Model",
     "Prepared",
     "Variable",
     "attach",
@@ -38,6 +39,7 @@ __all__ = [
     "environment",
     "known_models",
     "load",
+    "models",
     "narrative_schema",
     "perform",
     "prepare",
@@ -200,10 +202,29 @@ def prepare_prompt(
 
 
 def known_models() -> tuple[str, ...]:
-    """The models that can be asked here, as people write them."""
+    """The models that can be asked, as people write them."""
+    return tuple(model.id for model in models(datetime.now(UTC).date()))
+
+
+def models(today: date, *, provider: str | None = None, live: bool = False, retired: bool = False) -> tuple[Model, ...]:
+    """The models that can be asked, the embedded ones last.
+
+    `provider` picks one provider's, `live` those that are called over the Live API; `retired` adds those that
+    answer no more. Raises UsageError for an unknown provider.
+    """
     from boticelli_cli.drivers.rehearsal import MODELS
 
-    return MODELS
+    if provider is not None and provider not in PROVIDERS:
+        hint = did_you_mean(provider, PROVIDERS) or f"; there are {', '.join(PROVIDERS)}"
+        raise UsageError(f"unknown provider '{provider}'{hint}")
+    known = (*Catalog.builtin().models(), *(Model(name, EMBEDDED, "sse") for name in MODELS))
+    return tuple(
+        model
+        for model in known
+        if (provider is None or model.provider == provider)
+        and (not live or model.call == "live")
+        and (retired or not model.is_gone(today))
+    )
 
 
 def attach(name: str, data: bytes | None = None) -> InputPart:
