@@ -1,0 +1,161 @@
+"""The parts of Gemini's contents, both ways: what requests and answers have in common.
+
+https://ai.google.dev/api/caching#Part. The structs are what is read; what is written are plain mappings, in
+which bytes become standard base64.
+"""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from boticelli_cli.messages import Media, MediaKind, Part, Text, Thought, ToolCall, ToolResult
+
+__all__ = ["Struct", "WireContent", "WirePart", "encode_json", "encode_part", "part_of"]
+
+
+class Struct(msgspec.Struct, rename="camel", gc=False):
+    """What all structs of this dialect are: camel case, and no matter what else is said."""
+
+
+class WireBlob(Struct):
+    data: str
+    mime_type: str | None = None
+
+
+class WireFile(Struct):
+    file_uri: str
+    mime_type: str | None = None
+
+
+class WireCall(Struct):
+    name: str
+    args: dict[str, Any] | None = None
+    id: str | None = None
+
+
+class WireResult(Struct):
+    name: str
+    response: dict[str, Any] | None = None
+    id: str | None = None
+
+
+class WirePart(Struct):
+    text: str | None = None
+    thought: bool | None = None
+    thought_signature: str | None = None
+    inline_data: WireBlob | None = None
+    file_data: WireFile | None = None
+    function_call: WireCall | None = None
+    function_response: WireResult | None = None
+
+
+class WireContent(Struct):
+    parts: list[WirePart] | None = None
+    role: str | None = None
+
+
+def part_of(part: WirePart) -> Part | None:
+    """A part as a value, or None for what no value says (code that was run, say). Raises ValueError for bad base64."""
+    if part.text is not None:
+        return Thought(part.text, part.thought_signature) if part.thought else Text(part.text)
+    if (call := part.function_call) is not None:
+        return ToolCall(call.name, call.args or {}, call.id, part.thought_signature)
+    if (result := part.function_response) is not None:
+        return _result(result)
+    if (blob := part.inline_data) is not None:
+        mime = blob.mime_type or _UNKNOWN_MIME
+        return Media(_kind(mime), mime, data=_bytes(blob.data))
+    if (file := part.file_data) is not None:
+        mime = file.mime_type or _UNKNOWN_MIME
+        return Media(_kind(mime), mime, url=file.file_uri)
+    return None
+
+
+def encode_part(part: Part) -> dict[str, Any]:
+    """A part as a mapping to write. A medium's name stays behind: the Gemini API has no place for it."""
+    match part:
+        case Text(text):
+            return {"text": text}
+        case Thought(text, signature):
+            return _given({"text": text, "thought": True, "thoughtSignature": signature})
+        case Media(data=bytes() as data):
+            return {"inlineData": {"mimeType": part.mime, "data": data}}
+        case Media():
+            return {"fileData": {"mimeType": part.mime, "fileUri": part.url or ""}}
+        case ToolCall():
+            call = _given({"id": part.id, "name": part.name, "args": part.arguments})
+            return _given({"functionCall": call, "thoughtSignature": part.signature})
+        case ToolResult():
+            return {"functionResponse": _given({"id": part.id, "name": part.name, "response": _response(part)})}
+
+
+def encode_json(value: Any) -> bytes:
+    """JSON of plain data and mappings. Half a surrogate pair, which no UTF-8 can hold, becomes U+FFFD."""
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        return _encoder.encode(_mended(value))
+
+
+_UNKNOWN_MIME = "application/octet-stream"
+
+
+def _kind(mime: str) -> MediaKind:
+    match mime.partition("/")[0]:
+        case "image" | "audio" | "video" as kind:
+            return kind
+        case _:
+            return "document"
+
+
+def _bytes(text: str) -> bytes:
+    """Base64 in either alphabet, padded or not: google-genai sends the one that is safe in addresses."""
+    if "-" in text or "_" in text:
+        text = text.replace("-", "+").replace("_", "/")
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+
+
+def _result(result: WireResult) -> ToolResult:
+    response = result.response or {}
+    match list(response):
+        case ["output"]:
+            return ToolResult(result.name, response["output"], result.id)
+        case ["error"]:
+            return ToolResult(result.name, response["error"], result.id, is_error=True)
+        case _:
+            return ToolResult(result.name, response, result.id)
+
+
+def _response(result: ToolResult) -> Mapping[str, Any]:
+    """Google's rule: what has neither of the two keys is the output as a whole."""
+    output = result.output
+    if result.is_error:
+        return {"error": output}
+    if isinstance(output, Mapping) and not output.keys() & {"output", "error"}:
+        return output
+    return {"output": output}
+
+
+def _given(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in fields.items() if value is not None}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is not JSON data")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, Mapping):
+        return {_mended(key): _mended(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mended(each) for each in value]
+    return value
