@@ -1,0 +1,23 @@
+"""Gemini's REST dialect, v1 and v1beta: all that drivers and the gateway need of it."""
+
+from boticelli_cli.wire.gemini_answer import StreamReader, StreamWriter, decode_response, encode_response
+from boticelli_cli.wire.gemini_errors import decode_error, encode_error
+from boticelli_cli.wire.gemini_listing import ListedModel, decode_count, decode_models, encode_count_response
+from boticelli_cli.wire.gemini_request import decode_count_request, decode_request, encode_count, encode_request
+
+__all__ = [
+    "ListedModel",
+    "StreamReader",
+    "StreamWriter",
+    "decode_count",
+    "decode_count_request",
+    "decode_error",
+    "decode_models",
+    "decode_request",
+    "decode_response",
+    "encode_count",
+    "encode_count_response",
+    "encode_error",
+    "encode_request",
+    "encode_response",
+]

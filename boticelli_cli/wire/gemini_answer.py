@@ -1,0 +1,289 @@
+"""Gemini's answers, both ways: streamed, as one event a chunk, and whole.
+
+https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse. Of several candidates the first counts.
+"""
+
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from boticelli_cli.errors import ProviderError, RefusedError, StreamError
+from boticelli_cli.messages import (
+    Delta,
+    Finish,
+    FinishReason,
+    Media,
+    MediaDelta,
+    Part,
+    Response,
+    Text,
+    TextDelta,
+    ThinkingDelta,
+    Thought,
+    ToolCall,
+    ToolCallDelta,
+)
+from boticelli_cli.wire.gemini_errors import PROVIDER, decode_error, encode_error
+from boticelli_cli.wire.gemini_parts import Struct, WireContent, WirePart, encode_json, encode_part, part_of
+from boticelli_cli.wire.gemini_usage import encode_usage, usage_of
+from boticelli_cli.wire.sse import encode_event
+
+__all__ = ["StreamReader", "StreamWriter", "decode_response", "encode_response"]
+
+
+class _Candidate(Struct):
+    content: WireContent | None = None
+    finish_reason: str | None = None
+    index: int | None = None
+
+
+class _Chunk(Struct):
+    """One event of a stream, or a whole answer. What is read once at most, or only at the end, stays raw."""
+
+    candidates: list[_Candidate] | None = None
+    usage_metadata: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    model_version: str | None = None
+    prompt_feedback: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Rating(Struct):
+    category: str = ""
+    probability: str = ""
+    blocked: bool = False
+
+
+class _Feedback(Struct):
+    block_reason: str = ""
+    block_reason_message: str = ""
+    safety_ratings: tuple[_Rating, ...] = ()
+
+
+_read_chunk: Final = msgspec.json.Decoder(_Chunk).decode
+_read_feedback: Final = msgspec.json.Decoder(_Feedback | None).decode
+
+
+class StreamReader:
+    """One streamed answer: each event's data becomes deltas, and its end a `Finish`.
+
+    What Gemini seals (`thoughtSignature`) is kept for tool calls only; of code that it ran itself nothing is said.
+    """
+
+    __slots__ = ("_called", "_feedback", "_given", "_model", "_reason", "_usage")
+
+    def __init__(self) -> None:
+        self._given = False
+        self._called = False
+        self._reason: str | None = None
+        self._model: str | None = None
+        self._usage: msgspec.Raw | None = None
+        self._feedback: _Feedback | None = None
+
+    def read(self, data: bytes) -> list[Delta]:
+        """The deltas of one event.
+
+        Raises the error that an event holds, as `decode_error` does, and ProviderError for what is not an event;
+        both as StreamError when any delta has been given out.
+        """
+        try:
+            chunk = _read_chunk(data)
+            deltas: list[Delta] = []
+            for candidate in chunk.candidates or ():
+                if candidate.index:
+                    continue
+                if candidate.finish_reason:
+                    self._reason = candidate.finish_reason
+                if candidate.content is not None and candidate.content.parts:
+                    for part in candidate.content.parts:
+                        if part.text and not part.thought:
+                            deltas.append(TextDelta(part.text))
+                        else:
+                            self._add_rare(part, deltas)
+            if chunk.prompt_feedback is not msgspec.UNSET:
+                self._feedback = _read_feedback(chunk.prompt_feedback) or self._feedback
+        except (ValueError, RecursionError) as exc:
+            self._fail(_malformed("an event of the stream", data, exc))
+        if chunk.usage_metadata is not msgspec.UNSET:
+            self._usage = chunk.usage_metadata
+        if chunk.model_version:
+            self._model = chunk.model_version
+        if chunk.error is not msgspec.UNSET:
+            self._fail(decode_error(200, data))
+        if deltas:
+            self._given = True
+        return deltas
+
+    def finish(self) -> Finish:
+        """The last delta, once the stream is over.
+
+        Raises RefusedError for a prompt that was blocked, StreamError for a stream that was cut.
+        """
+        reason = self._reason
+        if reason is None or reason == _UNSPECIFIED:
+            blocked = self._feedback.block_reason if self._feedback is not None else ""
+            if not blocked:
+                raise StreamError("the stream broke off before the answer was finished", provider=PROVIDER)
+            if not self._given:
+                raise self._blocked()
+            return Finish("content_filter", usage_of(self._usage), self._model, blocked)
+        return self._finish(reason)
+
+    def whole(self, body: bytes) -> tuple[list[Delta], Finish]:
+        """The deltas and the end of an answer that is one body."""
+        deltas = self.read(body)
+        if self._reason is None and self._feedback is not None and self._feedback.block_reason:
+            return deltas, self.finish()
+        if self._reason is None and not deltas:
+            raise ProviderError("the answer is empty: it has no candidates", provider=PROVIDER)
+        return deltas, self._finish(self._reason)
+
+    def _add_rare(self, part: WirePart, deltas: list[Delta]) -> None:
+        match part_of(part):
+            case Thought(text) if text:
+                deltas.append(ThinkingDelta(text))
+            case Media() as media:
+                deltas.append(MediaDelta(media))
+            case ToolCall() as call:
+                self._called = True
+                deltas.append(ToolCallDelta(call))
+            case _:
+                pass
+
+    def _finish(self, reason: str | None) -> Finish:
+        return Finish(_reason_of(reason, self._called), usage_of(self._usage), self._model, reason)
+
+    def _blocked(self) -> RefusedError:
+        feedback = self._feedback or _Feedback()
+        message = f"the prompt was blocked ({feedback.block_reason})"
+        if feedback.block_reason_message:
+            message += f": {feedback.block_reason_message}"
+        ratings = [each for each in feedback.safety_ratings if each.blocked]
+        ratings = ratings or [each for each in feedback.safety_ratings if each.probability in ("MEDIUM", "HIGH")]
+        if ratings:
+            message += "; rated for " + ", ".join(f"{_category(each)} ({each.probability})" for each in ratings)
+        hint = "reword it; what Google calls SAFETY can be set to block less with the option safetySettings"
+        return RefusedError(message, provider=PROVIDER, hint=hint if feedback.block_reason == "SAFETY" else "reword it")
+
+    def _fail(self, error: ProviderError) -> NoReturn:
+        if not self._given:
+            raise error
+        raise StreamError(
+            error.message,
+            provider=error.provider,
+            status=error.status,
+            retry_after=error.retry_after,
+            hint=error.hint,
+        ) from error
+
+
+class StreamWriter:
+    """A server's side of one streamed answer. `model` is what it says served it, where a `Finish` does not."""
+
+    __slots__ = ("_model",)
+
+    def __init__(self, model: str | None = None) -> None:
+        self._model = model
+
+    def write(self, delta: Delta) -> bytes:
+        """One event. A `Finish` becomes the closing one, which has to be the last."""
+        match delta:
+            case TextDelta(text):
+                return self._event([{"text": text}])
+            case ThinkingDelta(text):
+                return self._event([{"text": text, "thought": True}])
+            case MediaDelta(media):
+                return self._event([encode_part(media)])
+            case ToolCallDelta(call):
+                return self._event([encode_part(call)])
+            case Finish():
+                # google-genai's Chat drops a whole turn when one of its chunks has no parts.
+                return self._event([{"text": ""}], delta)
+
+    def error(self, error: ProviderError) -> bytes:
+        """The event that ends a stream which failed."""
+        return encode_event(encode_error(error)[1], newline=_NEWLINE)
+
+    def _event(self, parts: list[dict[str, Any]], finish: Finish | None = None) -> bytes:
+        return encode_event(encode_json(_chunk(parts, finish, self._model)), newline=_NEWLINE)
+
+
+def decode_response(body: bytes) -> Response:
+    """A whole answer. Raises what an answer that went wrong holds, and RefusedError for a prompt that was blocked."""
+    deltas, finish = StreamReader().whole(body)
+    return Response(
+        "".join(each.text for each in deltas if isinstance(each, TextDelta)),
+        finish,
+        "".join(each.text for each in deltas if isinstance(each, ThinkingDelta)),
+        tuple(each.media for each in deltas if isinstance(each, MediaDelta)),
+        tuple(each.call for each in deltas if isinstance(each, ToolCallDelta)),
+    )
+
+
+def encode_response(response: Response) -> bytes:
+    """A whole answer: its thoughts, its text, its media and its tool calls, in this order."""
+    parts: list[Part] = [Thought(response.thinking)] if response.thinking else []
+    if response.text:
+        parts.append(Text(response.text))
+    parts += response.media
+    parts += response.tool_calls
+    return encode_json(_chunk([encode_part(part) for part in parts or [Text("")]], response.finish))
+
+
+_UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
+_NEWLINE = b"\r\n"
+
+_REASONS: dict[str, FinishReason] = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    "SAFETY": "content_filter",
+    "RECITATION": "content_filter",
+    "LANGUAGE": "content_filter",
+    "BLOCKLIST": "content_filter",
+    "PROHIBITED_CONTENT": "content_filter",
+    "SPII": "content_filter",
+}
+
+_WORDS: dict[FinishReason, str] = {
+    "stop": "STOP",
+    "tool_call": "STOP",
+    "length": "MAX_TOKENS",
+    "content_filter": "SAFETY",
+    "other": "OTHER",
+}
+
+
+def _reason_of(word: str | None, called: bool) -> FinishReason:
+    reason = _REASONS.get(word or "", "other")
+    if reason == "stop" and called:
+        return "tool_call"
+    return "content_filter" if word is not None and word.startswith("IMAGE_") else reason
+
+
+def _word_of(finish: Finish) -> str:
+    """The provider's own word, where it is one of this dialect's, which are in capitals."""
+    word = finish.provider_reason
+    if word is not None and word.isupper() and _reason_of(word, finish.reason == "tool_call") == finish.reason:
+        return word
+    return _WORDS[finish.reason]
+
+
+def _chunk(parts: list[dict[str, Any]], finish: Finish | None, model: str | None = None) -> dict[str, Any]:
+    candidate: dict[str, Any] = {"content": {"parts": parts, "role": "model"}, "index": 0}
+    chunk: dict[str, Any] = {"candidates": [candidate]}
+    if finish is not None:
+        candidate["finishReason"] = _word_of(finish)
+        chunk["usageMetadata"] = encode_usage(finish.usage)
+        model = finish.served_model or model
+    if model is not None:
+        chunk["modelVersion"] = model
+    return chunk
+
+
+def _category(rating: _Rating) -> str:
+    return rating.category.removeprefix("HARM_CATEGORY_").replace("_", " ").lower()
+
+
+def _malformed(what: str, data: bytes, exc: Exception) -> ProviderError:
+    return ProviderError(
+        f"{what} cannot be read ({exc}); it begins {data[:60].decode('utf-8', 'replace')!r}", provider=PROVIDER
+    )
