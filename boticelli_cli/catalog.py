@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 
-from boticelli_cli.entries import Call, Entries, Limits, Model, Price, read_entries
+from boticelli_cli.catalog_entries import Call, Entries, Limits, Model, Price, read_entries
 from boticelli_cli.errors import UsageError, did_you_mean
 
 __all__ = [

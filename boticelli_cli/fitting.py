@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import assert_never, get_args
 
-from boticelli_cli.entries import Model
+from boticelli_cli.catalog_entries import Model
 from boticelli_cli.messages import Effort, Media, Request, Text, Thinking
 
 __all__ = ["fit", "unreadable"]

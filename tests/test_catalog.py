@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from boticelli_cli.catalog import Catalog, Limits, ListedModel, Model, PlacedModel, Resolved, place
-from boticelli_cli.entries import Entries
+from boticelli_cli.catalog_entries import Entries
 from boticelli_cli.errors import UsageError
 
 

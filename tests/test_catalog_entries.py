@@ -5,7 +5,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from boticelli_cli.entries import Call, Limits, Model, Price, parse_entries, read_entries
+from boticelli_cli.catalog_entries import Call, Limits, Model, Price, parse_entries, read_entries
 from boticelli_cli.messages import MediaKind
 
 MODELS = read_entries().models

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from boticelli_cli.catalog import Catalog
-from boticelli_cli.entries import Model
+from boticelli_cli.catalog_entries import Model
 from boticelli_cli.fitting import fit, unreadable
 from boticelli_cli.messages import Media, Message, Request, Text, Thinking
 
