@@ -1,0 +1,268 @@
+"""Rate limits, kept on our side: requests and tokens a minute, requests a day, requests at once."""
+
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, tzinfo
+
+from boticelli_cli.catalog import Limits
+from boticelli_cli.drivers.base import Driver
+from boticelli_cli.errors import QuotaError
+from boticelli_cli.messages import Delta, Finish, Request, Response
+from boticelli_cli.routing.day import Reset
+from boticelli_cli.routing.estimate import estimate_tokens
+from boticelli_cli.routing.ledger import Ledger, Slot, Spent
+from boticelli_cli.routing.line import Line, Ticket, Wait
+from boticelli_cli.routing.window import SPAN, Lack, Room, Sent, earliest
+
+__all__ = ["Limited"]
+
+_UNLIMITED = Limits()
+
+_LOOK_AGAIN = 5.0
+"""Seconds after which a wait is looked at again: other processes may have used less than they had reserved."""
+
+_HINT = "ask another model (--model), use another account, or wait"
+
+
+class Limited:
+    """A driver that asks another one no more often than an account may.
+
+    Requests to a model go in the order of their coming. In any 60 seconds, no more than `rpm` of them and no
+    more than `tpm` estimated input tokens go out, over all processes with the same ledger. A request larger than
+    `tpm` goes alone. Requests at once are counted in this object: there is to be one for each account.
+
+    Raises QuotaError, at once, when the account has nothing of a model, or nothing left of the day. When the
+    provider says so first, that is remembered until the day's `reset`, and the error says when that is.
+    A model of which no limit is known is asked directly. `zone` is for times in messages: the machine's own, if `None`.
+    """
+
+    def __init__(
+        self,
+        driver: Driver,
+        *,
+        account: str,
+        limits_of: Callable[[str], Limits],
+        ledger: Ledger,
+        reset: Reset,
+        zone: tzinfo | None = None,
+    ) -> None:
+        self._driver = driver
+        self._account = account
+        self._limits_of = limits_of
+        self._ledger = ledger
+        self._reset = reset
+        self._zone = zone
+        self._lines: dict[str, Line] = {}
+
+    def supports_streaming(self, model: str) -> bool:
+        return self._driver.supports_streaming(model)
+
+    def stream(self, request: Request) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
+        limits = self._limits_of(request.model)
+        if limits == _UNLIMITED:
+            return self._driver.stream(request)
+        return self._stream(request, limits)
+
+    async def generate(self, request: Request) -> Response:
+        limits = self._limits_of(request.model)
+        if limits == _UNLIMITED:
+            return await self._driver.generate(request)
+        async with self._admitted(request, limits) as admission:
+            try:
+                response = await self._driver.generate(request)
+            except QuotaError as error:
+                raise self._spent_by_word_of_the_provider(admission, error) from error
+            self._correct(admission, response.finish)
+            return response
+
+    def under_way(self, model: str) -> int:
+        """How many requests to a model hold a lease."""
+        return self._lines[model].running if model in self._lines else 0
+
+    @asynccontextmanager
+    async def _stream(self, request: Request, limits: Limits) -> AsyncIterator[AsyncIterator[Delta]]:
+        async with self._admitted(request, limits) as admission, AsyncExitStack() as stack:
+            try:
+                deltas = await stack.enter_async_context(self._driver.stream(request))
+            except QuotaError as error:
+                raise self._spent_by_word_of_the_provider(admission, error) from error
+            yield _Watched(
+                deltas,
+                finished=lambda finish: self._correct(admission, finish),
+                spent=lambda error: self._spent_by_word_of_the_provider(admission, error),
+            )
+
+    @asynccontextmanager
+    async def _admitted(self, request: Request, limits: Limits) -> AsyncIterator["_Admission"]:
+        """Wait for a place and a lease, and hold the lease."""
+        model = request.model
+        if 0 in (limits.rpm, limits.tpm, limits.rpd, limits.max_concurrent):
+            raise QuotaError(
+                f"account '{self._account}' has none of {model}: its limit is 0",
+                hint="ask another model (--model), or use another account",
+            )
+        line = self._lines.setdefault(model, Line())
+        ticket = Ticket(estimate_tokens(request))
+        line.join(ticket)
+        try:
+            slot = await self._wait(line, ticket, model, limits)
+            line.start(ticket)
+        finally:
+            line.leave(ticket)
+            self._forget_idle(model, line)
+        try:
+            yield _Admission(line, model, slot, ticket.tokens)
+        finally:
+            line.end(ticket)
+            self._forget_idle(model, line)
+
+    async def _wait(self, line: Line, ticket: Ticket, model: str, limits: Limits) -> Slot:
+        try:
+            while True:
+                ticket.woken.clear()
+                if not line.lets(ticket, limits.max_concurrent):
+                    await ticket.wait(self._wait_in_line(line, ticket, model, limits))
+                    continue
+                slot = self._claim(ticket, model, limits)
+                if slot.seconds <= 0:
+                    return slot
+                # Not less than a millisecond: two clocks may differ by less than either can show.
+                look_again = min(max(slot.seconds, 0.001), _LOOK_AGAIN)
+                await ticket.wait(Wait(_minute(slot.lacks, model, limits), slot.seconds, look_again))
+        except BaseException:
+            if ticket.reserved is not None:
+                self._ledger.release(ticket.reserved)
+            raise
+
+    def _claim(self, ticket: Ticket, model: str, limits: Limits) -> Slot:
+        claimed = self._ledger.claim(self._account, model, limits, ticket.tokens, self._reset, held=ticket.reserved)
+        if isinstance(claimed, Spent):
+            raise self._day_is_spent(claimed, model, limits)
+        ticket.reserved = claimed.id
+        return claimed
+
+    def _wait_in_line(self, line: Line, ticket: Ticket, model: str, limits: Limits) -> Wait:
+        """What a request waits for behind others, or for want of a lease. A spent day is not waited for."""
+        spent = self._ledger.spent(self._account, model, limits.rpd, self._reset)
+        if spent is not None:
+            raise self._day_is_spent(spent, model, limits)
+        if not line.is_first(ticket) and (limits.rpm is not None or limits.tpm is not None):
+            room = self._forecast(line, ticket, model, limits)
+            return Wait(_minute(room.lacks, model, limits), max(room.at - self._ledger.now(), 0.0))
+        return Wait(f"for one of {line.running} requests under way to end", line.until_one_ends())
+
+    def _forecast(self, line: Line, ticket: Ticket, model: str, limits: Limits) -> Room:
+        """When a request is likely to go, if those before it go as they are expected to."""
+        now = self._ledger.now()
+        ahead: list[Ticket] = []
+        if line.plan is None:
+            line.plan = self._ledger.recent(self._account, model)
+            ahead = [each for each in line.ahead(ticket) if each.reserved is None]
+        for each in (*ahead, ticket):
+            room = earliest(line.plan, each.tokens, rpm=limits.rpm, tpm=limits.tpm, now=now)
+            line.plan.append(Sent(room.at, each.tokens))
+        return room
+
+    def _correct(self, admission: "_Admission", finish: Finish) -> None:
+        """Count what a request really used. What has left the window by now makes no difference."""
+        real = finish.usage.input
+        if real is None or real == admission.tokens or admission.slot.at + SPAN < self._ledger.now():
+            return
+        self._ledger.correct(admission.slot.id, real)
+        admission.line.wake()
+
+    def _spent_by_word_of_the_provider(self, admission: "_Admission", error: QuotaError) -> QuotaError:
+        """Remember that the day is spent, and say when it is over: the day in which the request went out."""
+        day = self._reset(admission.slot.at)
+        until = error.resets_at.timestamp() if error.resets_at is not None else day.end
+        self._ledger.mark_spent(self._account, admission.model, day, until)
+        admission.line.wake()
+        return QuotaError(
+            error.message
+            if error.resets_at is not None
+            else f"{error.message}; requests come back {self._when(until)}",
+            resets_at=error.resets_at or datetime.fromtimestamp(until, UTC),
+            provider=error.provider,
+            status=error.status,
+            retry_after=error.retry_after,
+            hint=error.hint or _HINT,
+        )
+
+    def _day_is_spent(self, spent: Spent, model: str, limits: Limits) -> QuotaError:
+        counted = limits.rpd is not None and spent.requests >= limits.rpd
+        what = (
+            f"the day's {_counted(limits.rpd, 'request')}" if counted else "the provider says that the day's requests"
+        )
+        return QuotaError(
+            f"{what} to {model} on account '{self._account}' are spent; they come back {self._when(spent.until)}",
+            resets_at=datetime.fromtimestamp(spent.until, UTC),
+            hint=_HINT,
+        )
+
+    def _when(self, moment: float) -> str:
+        """As in "at 08:00 UTC (in 5 h 12 min)"."""
+        there = datetime.fromtimestamp(moment, UTC).astimezone(self._zone)
+        return f"at {there:%H:%M %Z} (in {_duration(moment - self._ledger.now())})"
+
+    def _forget_idle(self, model: str, line: Line) -> None:
+        if line.idle and self._lines.get(model) is line:
+            del self._lines[model]
+
+
+@dataclass(frozen=True, slots=True)
+class _Admission:
+    """A request that was let go: its line, its place in the ledger, and the tokens it was estimated to have."""
+
+    line: Line
+    model: str
+    slot: Slot
+    tokens: int
+
+
+class _Watched:
+    """The deltas of a stream, as they come; what they say about quotas is passed on.
+
+    No generator, so that there is nothing to close that the driver's own context would not.
+    """
+
+    def __init__(
+        self,
+        deltas: AsyncIterator[Delta],
+        *,
+        finished: Callable[[Finish], None],
+        spent: Callable[[QuotaError], QuotaError],
+    ) -> None:
+        self._deltas = deltas
+        self._finished = finished
+        self._spent = spent
+
+    def __aiter__(self) -> "_Watched":
+        return self
+
+    async def __anext__(self) -> Delta:
+        try:
+            delta = await anext(self._deltas)
+        except QuotaError as error:
+            raise self._spent(error) from error
+        if isinstance(delta, Finish):
+            self._finished(delta)
+        return delta
+
+
+def _minute(lacks: Lack, model: str, limits: Limits) -> str:
+    """As in "for the minute's 5 requests to gemini-3.8-flash"."""
+    if lacks == "tokens":
+        return f"for the minute's {_counted(limits.tpm, 'input token')} to {model}"
+    return f"for the minute's {_counted(limits.rpm, 'request')} to {model}"
+
+
+def _counted(number: int | None, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _duration(seconds: float) -> str:
+    """As in "5 h 12 min"; rounded up, so that nobody comes back too early."""
+    hours, minutes = divmod(max(1, math.ceil(seconds / 60)), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
