@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from boticelli_cli.catalog import Limits
 from boticelli_cli.routing.day import Day, Reset
@@ -30,7 +30,7 @@ _SCHEMA = """
         account TEXT NOT NULL, model TEXT NOT NULL,
         at REAL NOT NULL, tokens INTEGER NOT NULL, written REAL NOT NULL
     );
-    CREATE INDEX sent_to ON sent (account, model, at, tokens);
+    CREATE INDEX sent_to ON sent (account, model, at, id, tokens);
     CREATE INDEX sent_at ON sent (at);
     CREATE INDEX sent_written ON sent (written);
     CREATE TABLE days (
@@ -312,14 +312,12 @@ def _spent(db: sqlite3.Connection, key: tuple[str, str], rpd: int | None, day: D
 
 def _ahead(db: sqlite3.Connection, key: tuple[str, str], held: int | None, now: float) -> list[Sent]:
     """All that went out, and what is reserved before the holder of a place; for whoever holds none, all there is."""
-    rows = db.execute(
-        "SELECT id, at, tokens FROM sent WHERE account = ? AND model = ? AND at > ? ORDER BY at, id",
-        (*key, now - SPAN),
-    ).fetchall()
-    own = next(((at, row) for row, at, _ in rows if row == held), None)
-    return [
-        Sent(at, tokens) for row, at, tokens in rows if row != held and (own is None or at <= now or (at, row) < own)
-    ]
+    place = "account = ? AND model = ? AND at > ?"
+    values: tuple[Any, ...] = (*key, now - SPAN)
+    if held is not None:
+        place += " AND id != ? AND (at <= ? OR (at, id) < (SELECT at, id FROM sent WHERE id = ?))"
+        values += (held, now, held)
+    return list(map(Sent._make, db.execute(f"SELECT at, tokens FROM sent WHERE {place} ORDER BY at, id", values)))
 
 
 def _count(db: sqlite3.Connection, key: tuple[str, str], day: Day) -> None:
