@@ -89,10 +89,14 @@ class EventReader:
 
 
 def encode_event(data: bytes, name: str | None = None, *, newline: bytes = b"\n") -> bytes:
-    """One event. `newline` is how its lines end: clients exist that know only the ending of their own provider."""
-    lines = data.splitlines() if b"\n" in data or b"\r" in data else (data,)
+    """One event; line endings within its data become line feeds for who reads it.
+
+    `newline` is how its lines end: clients exist that know only the ending of their own provider.
+    """
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     head = b"" if name is None else b"event: " + name.encode() + newline
-    return head + b"".join(b"data: " + line + newline for line in lines) + newline
+    return b"%bdata: %b%b%b" % (head, data.replace(b"\n", newline + b"data: "), newline, newline)
 
 
 def _events(blocks: bytes) -> list[Event]:

@@ -215,7 +215,7 @@ def test_an_error_in_the_stream_is_raised(code: int, error: type[ProviderError])
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"{", b"[DONE]", b'{"candidates":5}', b'{"candidates":[{"content":{"parts":[{"text":5}]}}]}', b'{"x":"\xff"}',
+    [b"", b"{", b"[DONE]", b'{"candidates":5}', b'{"candidates":[{"content":{"parts":[{"text":5}]}}]}', b'{"modelVersion":"\xff"}',
      b'{"candidates":[{"content":{"parts":[{"inlineData":{"data":"%"}}]}}]}', b"<html>" + b"x" * 500, b"[" * 100_000],
 )  # fmt: skip
 def test_what_cannot_be_read_is_an_error_of_the_provider(data: bytes) -> None:
