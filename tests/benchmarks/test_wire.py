@@ -1,0 +1,77 @@
+"""What a stream costs of our own time: from bytes to deltas, and back. Prints; fails only on errors.
+
+python -m pytest -m benchmark -s
+"""
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from boticelli_cli.messages import TextDelta
+from boticelli_cli.wire.gemini import StreamReader, StreamWriter
+from boticelli_cli.wire.sse import EventReader, encode_event
+from tests.wire.spoken import cut
+
+pytestmark = pytest.mark.benchmark
+
+COUNT = 50_000
+BARE = b'{"candidates":[{"content":{"parts":[{"text":"Hello world, "}],"role":"model"}}]}'
+FULL = (
+    b'{"candidates": [{"content": {"parts": [{"text": "Hello world, and so on."}],"role": "model"},"index": 0}],'
+    b'"usageMetadata": {"promptTokenCount": 8,"candidatesTokenCount": 26,"totalTokenCount": 34,'
+    b'"promptTokensDetails": [{"modality": "TEXT","tokenCount": 8}]},'
+    b'"modelVersion": "gemini-2.5-flash","responseId": "abcdefgh12345678"}'
+)
+
+
+def fastest(work: Callable[[], int], expected: int, tries: int = 5) -> float:
+    """Seconds of the best of several tries."""
+    times = []
+    for _ in range(tries):
+        start = time.perf_counter()
+        assert work() == expected
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+@pytest.mark.parametrize("event", [BARE, FULL], ids=["bare", "full"])
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+def test_from_bytes_to_deltas(event: bytes, newline: bytes) -> None:
+    pieces = cut(encode_event(event, newline=newline) * COUNT, 65536)
+
+    def events() -> int:
+        feed = EventReader().feed
+        return sum(len(feed(piece)) for piece in pieces)
+
+    def deltas() -> int:
+        feed, read = EventReader().feed, StreamReader().read
+        return sum(len(read(each.data)) for piece in pieces for each in feed(piece))
+
+    for what, work in (("events", events), ("events and deltas", deltas)):
+        seconds = fastest(work, COUNT)
+        print(
+            f"{len(event)} bytes, {newline!r}: {what} {seconds / COUNT * 1e6:.2f} µs, {COUNT / seconds:,.0f} a second"
+        )
+
+
+@pytest.mark.parametrize("size", [1, 16, 1024, 65536])
+def test_one_large_event_in_pieces(size: int) -> None:
+    for length in (1_000_000, 2_000_000):
+        pieces = cut(encode_event(b"x" * length), size)
+
+        def events(pieces: list[bytes] = pieces) -> int:
+            feed = EventReader().feed
+            return sum(len(feed(piece)) for piece in pieces)
+
+        print(f"{length:,} bytes in pieces of {size:,}: {fastest(events, 1, tries=1):.4f} s")
+
+
+def test_from_deltas_to_bytes() -> None:
+    delta = TextDelta("Hello world")
+
+    def written() -> int:
+        write = StreamWriter("gemini-2.5-flash").write
+        return sum(1 for _ in range(COUNT) if write(delta))
+
+    print(f"a delta written: {fastest(written, COUNT) / COUNT * 1e6:.2f} µs")
