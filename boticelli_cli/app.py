@@ -2,17 +2,19 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from boticelli_cli.catalog import EMBEDDED, PROVIDERS, Catalog, Model, place
-from boticelli_cli.config import environment, read_config
+from boticelli_cli.config import Config, environment, read_config
 from boticelli_cli.drivers.base import Driver
-from boticelli_cli.errors import InputError, Problem, UsageError, did_you_mean
+from boticelli_cli.errors import UsageError, did_you_mean
 from boticelli_cli.events import Event
+from boticelli_cli.messages import Finish
 from boticelli_cli.narrative.bound import check_bound
 from boticelli_cli.narrative.files import MAX_BYTES, read_bounded, why_not_writable
 from boticelli_cli.narrative.load import Loaded
@@ -21,7 +23,9 @@ from boticelli_cli.narrative.load import parse as parse_narrative
 from boticelli_cli.narrative.model import InputPart, Narrative, Variable
 from boticelli_cli.narrative.saves import save_path, with_save_paths
 from boticelli_cli.narrative.variables import bind
-from boticelli_cli.runs.answer import write_answer
+from boticelli_cli.prices import cost_usd
+from boticelli_cli.providers import Providers, check_models, default_model, today
+from boticelli_cli.runs.answer import write_answer, write_bytes
 from boticelli_cli.runs.executor import MAX_PARALLEL, execute
 from boticelli_cli.runs.plan import Plan, describe_plan, make_plan, pick, plan_json
 
@@ -48,19 +52,26 @@ __all__ = [
     "run",
     "why_not_writable",
     "write_answer",
+    "write_bytes",
 ]
+
+_MANY_ACTS = 8
+"""From how many acts on HTTP is carried by the client that is made for many streams at once, but slower to load."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A run that could start now: everything about it has been checked, and nothing has been sent.
 
-    `notices` are sentences that a person should see before it starts.
+    A `driver` that was given is asked, else the `providers`, which are closed when the run is over. `notices` are
+    sentences that a person should see before it starts.
     """
 
     plan: Plan
     scope: Mapping[str, Any]
-    driver: Driver
+    driver: Driver | None
+    providers: Providers | None
+    cost_of: Callable[[str, Finish], float | None]
     notices: tuple[str, ...] = ()
 
     def saves(self) -> list[Path]:
@@ -154,14 +165,22 @@ def prepare(
         loaded = check(narrative)
         narrative = loaded.or_raise()
         notices += [str(problem) for problem in loaded.problems]
+    config = read_config(environment(), Path())
+    default = EMBEDDED if driver is not None else default_model(config)
     if model is None and driver is None and any(act.settings.model is None for act in narrative.acts):
-        notices.append(f"no model is set: '{EMBEDDED}', the embedded one, answers (-m sets another)")
-    narrative = _with_model(narrative, model)
+        embedded = ", the embedded one," if default == EMBEDDED else ""
+        notices.append(f"no model is set: '{default}'{embedded} answers (-m sets another)")
+    narrative = _with_model(narrative, model, default)
     narrative = pick(narrative, only=only, start=start)
     scope = bind(narrative, variables or {}, environment())
     check_bound(narrative, scope)
     plan = make_plan(with_save_paths(narrative, scope))
-    return Prepared(plan, scope, driver or _driver_of(plan), tuple(notices))
+    catalog = Catalog.builtin()
+    providers = None
+    if driver is None:
+        notices += check_models(plan, config, catalog)
+        providers = Providers(config, catalog, environment(), wide=len(plan.steps) > _MANY_ACTS)
+    return Prepared(plan, scope, driver, providers, partial(_cost_of, config, catalog), tuple(notices))
 
 
 def perform(
@@ -174,16 +193,33 @@ def perform(
     """Run what has been prepared, and yield its events as they happen."""
     if max_parallel < 1:
         raise UsageError(f"at least one act has to run at a time, not {max_parallel}")
-    return execute(
+    return _perform(prepared, max_parallel, streaming, stop)
+
+
+async def _perform(
+    prepared: Prepared, max_parallel: int, streaming: bool, stop: asyncio.Event | None
+) -> AsyncGenerator[Event, None]:
+    providers = prepared.providers
+    driver = prepared.driver or (providers.driver if providers is not None else None)
+    assert driver is not None
+    events = execute(
         prepared.plan,
-        prepared.driver,
+        driver,
         run_id=_new_run_id(),
         scope=prepared.scope,
         provider_of=_provider_of,
+        cost_of=prepared.cost_of,
         max_parallel=max_parallel,
         streaming=streaming,
         stop=stop,
     )
+    try:
+        async for event in events:
+            yield event
+    finally:
+        await events.aclose()
+        if providers is not None:
+            await providers.aclose()
 
 
 def prepare_prompt(
@@ -252,33 +288,30 @@ def _rehearsal_model(model: str | None) -> str:
     return model or EMBEDDED
 
 
-def _with_model(narrative: Narrative, model: str | None) -> Narrative:
-    """The narrative with a model for every act: the given one, or its own, or the embedded one."""
+def _with_model(narrative: Narrative, model: str | None, default: str) -> Narrative:
+    """The narrative with a model for every act: the given one, or its own, or the default."""
     acts = tuple(
-        replace(act, settings=replace(act.settings, model=model or act.settings.model or EMBEDDED))
+        replace(act, settings=replace(act.settings, model=model or act.settings.model or default))
         for act in narrative.acts
     )
-    return replace(narrative, acts=acts, model=model or narrative.model or EMBEDDED)
+    return replace(narrative, acts=acts, model=model or narrative.model or default)
 
 
-def _driver_of(plan: Plan) -> Driver:
-    """The driver that answers for all models of a plan. Raises UsageError for models that none does."""
-    from boticelli_cli.drivers.rehearsal import Rehearsal, refuse_unknown_model
-
-    problems: dict[str, Problem] = {}
-    for step in plan.steps:
-        model = step.act.settings.model or EMBEDDED
-        try:
-            provider = place(model).provider
-            if provider != EMBEDDED:
-                message = f"act '{step.act.name}' asks for model '{model}', but there is no driver for {provider} here"
-                raise UsageError(message)
-            refuse_unknown_model(model)
-        except InputError as error:
-            problems.setdefault(model, error.problems[0])
-    if problems:
-        raise UsageError(list(problems.values()), hint=f"the embedded model is always there: -m {EMBEDDED}")
-    return Rehearsal()
+def _cost_of(config: Config, catalog: Catalog, model: str, finish: Finish) -> float | None:
+    """What an answer of a model cost, by the model that served it. The embedded one is free."""
+    try:
+        placed = place(catalog.resolve(model, today()).model)
+    except UsageError:  # a driver of the caller's own, and a model that only it knows
+        return None
+    if placed.provider == EMBEDDED:
+        return 0.0
+    served = finish.served_model or placed.name
+    names = dict.fromkeys((served, placed.name))
+    costs = (
+        cost_usd(placed.provider, name, finish.usage, catalog=catalog, today=today(), prices=config.prices)
+        for name in names
+    )
+    return next((cost for cost in costs if cost is not None), None)
 
 
 def _provider_of(model: str) -> str:

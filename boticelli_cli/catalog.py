@@ -14,6 +14,7 @@ from boticelli_cli.catalog_entries import Call, Entries, Limits, Model, Price, r
 from boticelli_cli.errors import UsageError, did_you_mean
 
 __all__ = [
+    "DEFAULTS",
     "EMBEDDED",
     "PROVIDERS",
     "Call",
@@ -26,6 +27,9 @@ __all__ = [
     "Resolved",
     "place",
 ]
+
+DEFAULTS = {"gemini": "gemini-3.8-flash"}
+"""The model that answers when none is named, by the provider that there is a key for."""
 
 EMBEDDED = "rehearsal"
 """The model that is always there: no key, no network."""

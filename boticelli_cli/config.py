@@ -12,10 +12,9 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boticelli_cli.catalog import Limits
+from boticelli_cli.catalog import Limits, Price
 from boticelli_cli.errors import ConfigError, Problem, UsageError
 from boticelli_cli.narrative.model import Settings
-from boticelli_cli.prices import Price
 
 if TYPE_CHECKING:
     from boticelli_cli.config_document import AccountDocument, ConfigDocument

@@ -1,20 +1,21 @@
-"""What an answer costs: the prices of genai-prices, under those that the user gives.
+"""What an answer costs: by the user's prices, else those of genai-prices, else the catalogue's.
 
 A price that is not known is not guessed: genai-prices takes a name for any that begins alike, which here counts
-only when the rest of it is a version, or the catalogue knows the name.
+only when the rest of it is a version, or when the catalogue knows the name.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
+from boticelli_cli.catalog import Catalog, Price
 from boticelli_cli.messages import Usage
 
 if TYPE_CHECKING:
     from genai_prices.types import PriceCalculation
 
-__all__ = ["Price", "cost_usd"]
+__all__ = ["cost_usd"]
 
 _PROVIDERS = {"gemini": "google", "anthropic": "anthropic", "openai": "openai", "bedrock": "aws"}
 """The providers' names, as genai-prices has them."""
@@ -22,46 +23,48 @@ _PROVIDERS = {"gemini": "google", "anthropic": "anthropic", "openai": "openai", 
 _VERSION = re.compile(r"-(latest|\d{3}|\d{2}-\d{4}|\d{4}-?\d{2}-?\d{2})")
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
-    """USD for a million tokens. Cached input costs what other input does, unless it is said otherwise."""
-
-    input: float
-    output: float
-    cached_input: float | None = None
-
-    def of(self, usage: Usage) -> float | None:
-        """What so much use costs; None when it is not known how much was used."""
-        if usage.input is None or usage.output is None:
-            return None
-        cached = usage.cached_input or 0
-        cached_price = self.input if self.cached_input is None else self.cached_input
-        millionths = (usage.input - cached) * self.input + cached * cached_price + usage.output * self.output
-        return round(millionths / 1e6, 10)
-
-
 def cost_usd(
     provider: str,
     model: str,
     usage: Usage,
     *,
+    catalog: Catalog,
+    today: date,
     prices: Mapping[str, Price] | None = None,
-    known: bool = False,
 ) -> float | None:
     """What a model's answer cost in USD, or None when its price or its use is not known.
 
-    `prices` are the user's, by model; `known` says that the catalogue has a model of exactly this name.
-    Cached and thinking tokens are counted once: they are part of the input and of the output.
+    `prices` are the user's, by model, with or without its provider. Cached and thinking tokens are counted once:
+    they are part of the input and of the output.
     """
     for name in (f"{provider}/{model}", model):
         if prices and name in prices:
-            return prices[name].of(usage)
+            return _by(prices[name], usage)
     if usage.input is None or usage.output is None or provider not in _PROVIDERS:
         return None
+    known = catalog.find(f"{provider}/{model}")
     found = _calculate(_PROVIDERS[provider], model, usage)
-    if found is None or not (known or _is_named(found, model)):
+    if found is not None and (known is not None or _is_named(found, model)):
+        return round(float(found.total_price), 10)
+    price = known.price_on(today) if known is not None else None
+    return _by(price, usage) if price is not None else None
+
+
+def _by(price: Price, usage: Usage) -> float | None:
+    """What so much use costs at a price; None when one of them is not known well enough."""
+    if usage.input is None or usage.output is None:
         return None
-    return round(float(found.total_price), 10)
+    heard, spoken, cached = usage.input_audio or 0, usage.output_audio or 0, usage.cached_input or 0
+    counts = (
+        (usage.input - heard - cached, price.input),
+        (heard, price.input if price.audio_input is None else price.audio_input),
+        (cached, price.input if price.cached_input is None else price.cached_input),
+        (usage.output - spoken, price.output),
+        (spoken, price.output if price.audio_output is None else price.audio_output),
+    )
+    if any(count and each is None for count, each in counts):
+        return None
+    return round(sum(count * (each or 0.0) for count, each in counts) / 1e6, 10)
 
 
 def _calculate(provider: str, model: str, usage: Usage) -> "PriceCalculation | None":

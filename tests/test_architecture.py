@@ -20,23 +20,26 @@ MAP: dict[str, set[str]] = {
     "catalog": {"errors", "catalog_entries"},
     "fitting": {"messages", "catalog_entries"},
     "narrative": {"errors", "messages"},
-    "prices": {"messages"},
-    "config": {"errors", "narrative", "catalog", "prices", "config_document"},
+    "prices": {"messages", "catalog"},
+    "config": {"errors", "narrative", "catalog", "config_document"},
     "config_document": {"narrative"},
     "wire": {"errors", "messages"},
     # the outside world
     "drivers": {"errors", "messages", "catalog", "wire"},
     "drivers.base": {"errors", "messages"},
     # both know only drivers.base
-    "routing": {"errors", "messages", "catalog", "drivers.base"},
+    "routing": {"errors", "messages", "catalog", "fitting", "drivers.base"},
     "runs": {"errors", "messages", "events", "narrative", "drivers.base"},
     # to people
     "views": {"errors", "messages", "events"},
     "gateway": {"errors", "messages", "drivers.base", "wire"},
     # the parts, joined
+    "providers": {
+        *("errors", "messages", "catalog", "fitting", "config", "narrative", "drivers", "routing", "runs"),
+    },
     "app": {
         *("errors", "messages", "events", "catalog", "fitting", "prices", "config", "narrative"),
-        *("drivers", "routing", "runs", "gateway"),
+        *("drivers", "routing", "runs", "gateway", "providers"),
     },
     "cli": {"app", "errors", "events", "views"},
     "__init__": {"app", "errors", "events", "messages", "narrative"},

@@ -14,7 +14,10 @@ from boticelli_cli.errors import BoticelliError, InputError
 __all__ = [
     "FAILED",
     "INTERRUPTED",
+    "NO_CREDENTIALS",
+    "SPENT",
     "WRONG_INPUT",
+    "exit_code_of",
     "flush_or_fail",
     "tell",
     "tell_bug",
@@ -24,7 +27,16 @@ __all__ = [
 
 FAILED = 1
 WRONG_INPUT = 2
+NO_CREDENTIALS = 3
+SPENT = 4
 INTERRUPTED = 130
+
+_BY_KIND = {"credentials": NO_CREDENTIALS, "quota": SPENT}
+
+
+def exit_code_of(kind: str) -> int:
+    """The exit code of a run that failed with an error of this kind."""
+    return _BY_KIND.get(kind, FAILED)
 
 
 @contextmanager
@@ -38,7 +50,7 @@ def telling_errors(shown_as: str = "text") -> Iterator[None]:
     except BoticelliError as error:
         with suppress(BrokenPipeError):
             _tell(error, shown_as)
-        raise typer.Exit(WRONG_INPUT if isinstance(error, InputError) else FAILED) from None
+        raise typer.Exit(WRONG_INPUT if isinstance(error, InputError) else exit_code_of(error.kind)) from None
     except BrokenPipeError:
         leave_stdout()
         raise typer.Exit(0) from None

@@ -1,13 +1,24 @@
 """Options that several commands share. Each can be given as an environment variable too."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from boticelli_cli.views.format import Format
 
-__all__ = ["Format", "GlobalOptions", "Model", "NoStream", "OutputFormat", "Quiet", "Verbose", "global_options"]
+__all__ = [
+    "Format",
+    "GlobalOptions",
+    "Model",
+    "NoStream",
+    "OutputFormat",
+    "Quiet",
+    "SaveAudio",
+    "Verbose",
+    "global_options",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,16 @@ OutputFormat = Annotated[
         help="How to show it. auto: live on a terminal, text in a pipe.",
         envvar="BOTICELLI_FORMAT",
         metavar="FORMAT",
+    ),
+]
+
+SaveAudio = Annotated[
+    Path | None,
+    typer.Option(
+        "--save-audio",
+        metavar="FILE",
+        help="Write what a model has said aloud to a WAV file.",
+        envvar="BOTICELLI_SAVE_AUDIO",
     ),
 ]
 

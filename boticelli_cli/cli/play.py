@@ -5,14 +5,14 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager, nullcontext, suppress
 from io import StringIO
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, TextIO
 
-from boticelli_cli.cli.failures import FAILED, INTERRUPTED
+from boticelli_cli.cli.failures import INTERRUPTED, exit_code_of
 from boticelli_cli.cli.options import Format, GlobalOptions
 from boticelli_cli.cli.stdio import cleaned, printable
 from boticelli_cli.errors import SaveError, UsageError
@@ -27,14 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["play", "refuse_output"]
 
 
-def refuse_output(output: Path | None, taken: Iterable[Path] = ()) -> None:
+def refuse_output(output: Path | None, taken: Iterable[Path] = (), *, option: str = "--output") -> None:
     """Refuse a file that cannot take an answer, or is taken, before anything is sent. Raises UsageError."""
     from boticelli_cli.app import why_not_writable
 
     if output is not None and (why := why_not_writable(output)):
-        raise UsageError(f"--output: '{output}' cannot be written: {why}")
+        raise UsageError(f"{option}: '{output}' cannot be written: {why}")
     if output is not None and os.path.realpath(output) in {os.path.realpath(path) for path in taken}:
-        raise UsageError(f"--output: '{output}' is the narrative itself, or an act saves to it")
+        other = "an act saves to it" if option == "--output" else "something else is written to it"
+        raise UsageError(f"{option}: '{output}' is the narrative itself, or {other}")
 
 
 def play(
@@ -43,6 +44,7 @@ def play(
     options: GlobalOptions,
     shown_as: Format,
     output: Path | None = None,
+    save_audio: Path | None = None,
     max_parallel: int | None = None,
     streaming: bool = True,
     headings: bool = True,
@@ -57,7 +59,7 @@ def play(
     if app.environment().get("BOTICELLI_DEBUG") == "1":
         logging.basicConfig(stream=sys.stderr)
         logging.getLogger("boticelli_cli").setLevel(logging.DEBUG)
-    notes = Notes(sys.stderr, quiet=options.quiet, clean=printable)
+    notes = Notes(sys.stderr, quiet=options.quiet, clean=printable, dim=_dim(sys.stderr, app.environment()))
     for notice in prepared.notices:
         notes.say(notice)
     chosen = choose_format(shown_as, terminal=sys.stdout.isatty(), dumb=_is_dumb(app.environment()))
@@ -73,6 +75,8 @@ def play(
         _write(output, file.getvalue(), notes)
     elif output is not None and opened is None:
         _write_output(output, record, notes)
+    if save_audio is not None:
+        _write_audio(save_audio, record, notes)
     return _exit_code(record)
 
 
@@ -108,6 +112,14 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
 
 
 _SHOW_CURSOR = b"\x1b[?25h\n"
+
+
+def _dim(stream: TextIO, environ: Mapping[str, str]) -> Callable[[str], str]:
+    """How a text is made to step back, where the stream shows colours (no-color.org, force-color.org)."""
+    wanted = bool(environ.get("FORCE_COLOR")) or (stream.isatty() and not _is_dumb(environ))
+    if environ.get("NO_COLOR") or not wanted:
+        return str
+    return lambda text: f"\x1b[2m{text}\x1b[22m"
 
 
 def _is_dumb(environ: Mapping[str, str]) -> bool:
@@ -146,12 +158,25 @@ def _write(path: Path, text: str, notes: "Notes") -> None:
         raise
 
 
+def _write_audio(path: Path, record: "Record", notes: "Notes") -> None:
+    """Write what the run's answer sounded like: its own act's sound, or the last that there was."""
+    from boticelli_cli.app import write_bytes
+
+    acts = [act for act in record.in_order if act.sound is not None]
+    act = next((each for each in acts if each.planned.act == record.output_act), acts[-1] if acts else None)
+    if act is None or act.sound is None:
+        notes.must_say(f"'{path}' was not written: no act has answered in sound")
+    else:
+        write_bytes(path, act.sound)
+        notes.say(f"sound of {act.planned.act} written to {path}")
+
+
 def _exit_code(record: "Record") -> int:
     from boticelli_cli.events import RunFailed, RunInterrupted
 
     match record.end:
         case RunInterrupted():
             return INTERRUPTED
-        case RunFailed():
-            return FAILED
+        case RunFailed(error=error):
+            return exit_code_of(error.kind)
     return 0

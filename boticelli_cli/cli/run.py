@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from boticelli_cli.cli.failures import tell, telling_errors
-from boticelli_cli.cli.options import Format, Model, NoStream, OutputFormat, Quiet, Verbose, global_options
+from boticelli_cli.cli.options import Format, Model, NoStream, OutputFormat, Quiet, SaveAudio, Verbose, global_options
 
 if TYPE_CHECKING:
     from boticelli_cli.app import Prepared
@@ -101,6 +101,7 @@ def run(
     max_parallel: MaxParallel = None,
     shown_as: OutputFormat = Format.auto,
     output: Output = None,
+    save_audio: SaveAudio = None,
     no_stream: NoStream = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -120,7 +121,9 @@ def run(
         from boticelli_cli.cli.play import play, refuse_output
 
         prepared = _prepare(narrative, var or [], model, only or [], start, rehearse)
-        refuse_output(output, [Path(narrative), *prepared.saves()])
+        taken = [Path(narrative), *prepared.saves()]
+        refuse_output(output, taken)
+        refuse_output(save_audio, [*taken, *([output] if output else [])], option="--save-audio")
         if dry_run:
             for notice in prepared.notices if not options.quiet else ():
                 tell(notice)
@@ -133,6 +136,7 @@ def run(
             options=options,
             shown_as=shown_as,
             output=output,
+            save_audio=save_audio,
             max_parallel=max_parallel,
             streaming=not no_stream,
         )

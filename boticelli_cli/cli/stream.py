@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from boticelli_cli.cli.failures import telling_errors
-from boticelli_cli.cli.options import Format, Model, NoStream, OutputFormat, Quiet, Verbose, global_options
+from boticelli_cli.cli.options import Format, Model, NoStream, OutputFormat, Quiet, SaveAudio, Verbose, global_options
 
 if TYPE_CHECKING:
     from boticelli_cli.app import InputPart
@@ -53,6 +53,7 @@ def stream(
     attach: Attachments = None,
     option: Options = None,
     shown_as: OutputFormat = Format.auto,
+    save_audio: SaveAudio = None,
     no_stream: NoStream = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -64,13 +65,14 @@ def stream(
       boticelli stream "Name three lighthouses."
       git diff | boticelli stream "Write a commit message for this."
       boticelli stream -a lighthouse.png "What is this?"
+      boticelli stream -m gemini-3.8-live --save-audio hello.wav "Say hello."
       boticelli stream -m rehearsal/slow -o max_tokens=40 "Tell me a story." > story.txt
     """
     options = global_options(context, quiet, verbose)
     with telling_errors(shown_as):
         from boticelli_cli import app
         from boticelli_cli.cli.given import Stdin
-        from boticelli_cli.cli.play import play
+        from boticelli_cli.cli.play import play, refuse_output
 
         stdin = Stdin(sys.stdin)
         attachments = [_attach(each, stdin) for each in attach or []]
@@ -81,7 +83,15 @@ def stream(
             options=_options(option or []),
             attachments=attachments,
         )
-        code = play(prepared, options=options, shown_as=shown_as, streaming=not no_stream, headings=False)
+        refuse_output(save_audio, option="--save-audio")
+        code = play(
+            prepared,
+            options=options,
+            shown_as=shown_as,
+            save_audio=save_audio,
+            streaming=not no_stream,
+            headings=False,
+        )
         raise typer.Exit(code)
 
 

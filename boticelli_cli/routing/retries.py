@@ -39,7 +39,7 @@ class Schedule:
 
     def wait(self, retry: int) -> float:
         """The seconds before a retry, counted from 1."""
-        return min(self.first * 2 ** min(retry - 1, 30), self.longest)
+        return min(self.first * 2.0 ** min(retry - 1, 30), self.longest)
 
 
 _BY_STATUS = {

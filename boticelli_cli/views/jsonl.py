@@ -69,15 +69,21 @@ def _run_json(record: Record) -> dict[str, Any]:
             data |= {"status": "interrupted"}
     data["acts"] = {name: _act_json(act) for name, act in record.acts.items()}
     data["usage"] = as_json(record.usage)
+    if record.cost_usd is not None:
+        data["cost_usd"] = record.cost_usd
+    if record.unpriced:
+        data["unpriced"] = record.unpriced
     data["seconds"] = round((end.at - started.at).total_seconds(), 6)
     return data
 
 
 def _act_json(act: ActRecord) -> dict[str, Any]:
     data: dict[str, Any] = {"status": act.status, "model": act.planned.model}
+    if act.thoughts:
+        data["thinking"] = "".join(act.thoughts)
     if act.finished is not None:
         finished = as_json(act.finished)
-        names = ("text", "served_model", "usage", "finish_reason", "seconds", "first_token_seconds")
+        names = ("text", "served_model", "usage", "cost_usd", "finish_reason", "seconds", "first_token_seconds")
         return data | {name: finished[name] for name in names if name in finished}
     if act.pieces:
         data["text"] = act.text

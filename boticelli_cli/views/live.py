@@ -17,8 +17,10 @@ from rich.text import Text
 from boticelli_cli.events import (
     ActFailed,
     ActFinished,
+    ActRetrying,
     ActSkipped,
     ActStarted,
+    ActWaiting,
     Event,
     RunFailed,
     RunFinished,
@@ -57,6 +59,7 @@ class LiveView:
         self._clean = notes.clean
         self._now = now
         self._begun: dict[str, float] = {}
+        self._heard: dict[str, float] = {}
         self._printed = 0
         self._live = Live(
             console=console,
@@ -75,6 +78,8 @@ class LiveView:
                 self._live.start()
             case ActStarted():
                 self._begun[event.act] = self._now()
+            case ActWaiting() | ActRetrying():
+                self._heard[event.act] = self._now()
             case ActFinished() | ActFailed() | ActSkipped():
                 self._print_ended()
             case RunFinished() | RunFailed() | RunInterrupted():
@@ -146,7 +151,7 @@ class LiveView:
 
     def _panel(self, act: ActRecord, height: int) -> Panel:
         title = f"{act.planned.act} · {act.planned.model}" if self._headings else act.planned.model
-        lines = self._tail(act, self._console.width - 4, height - 2)
+        lines = self._tail(act, self._console.width - 4, height - 2) if act.pieces else [self._before_text(act)]
         return Panel(
             Text("\n").join(lines),
             title=Text(self._clean(title)),
@@ -156,9 +161,24 @@ class LiveView:
             border_style="dim",
         )
 
+    def _before_text(self, act: ActRecord) -> Text:
+        """What there is to see of an act that has not begun to speak: what it waits for, or its last thought."""
+        line = ""
+        if act.waiting is not None:
+            line = self._countdown(act.waiting)
+        elif act.thoughts:
+            line = "".join(act.thoughts[-40:]).strip().rpartition("\n")[2]
+        return Text(self._clean(line), style="dim", no_wrap=True, overflow="ellipsis")
+
+    def _countdown(self, waiting: ActWaiting | ActRetrying) -> str:
+        left = max(waiting.seconds - (self._now() - self._heard.get(waiting.act, self._now())), 0.0)
+        if isinstance(waiting, ActWaiting):
+            return f"waits {seconds_in_words(left)} {waiting.reason}"
+        return f"asks again in {seconds_in_words(left)}: {waiting.error.message}"
+
     def _line(self, act: ActRecord) -> Text:
         head = f"{act.planned.act} · {seconds_in_words(self._elapsed(act))} · "
-        tail = self._clean("".join(act.pieces[-40:])).replace("\n", " ")
+        tail = self._clean("".join(act.pieces[-40:])).replace("\n", " ") or self._before_text(act).plain
         line = Text(head, style="bold", no_wrap=True, overflow="ellipsis")
         line.append(tail[-max(self._console.width - len(head) - 1, 0) :], style="not bold")
         return line

@@ -7,6 +7,7 @@ from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import Record
 from boticelli_cli.views.report import progress
 from boticelli_cli.views.text import tell_end
+from boticelli_cli.views.thoughts import Thoughts
 
 __all__ = ["PlainView"]
 
@@ -23,6 +24,7 @@ class PlainView:
         self._written = 0
         self._last = "\n"
         self._unsaid: list[str] = []
+        self._thoughts = Thoughts(notes, record)
 
     def show(self, event: Event) -> None:
         self._record.add(event)
@@ -30,6 +32,8 @@ class PlainView:
         if not isinstance(event, ActDelta) and (line := progress(event, self._record)):
             self._unsaid.append(line)
         self._say_between_lines()
+        if self._last == "\n":  # a thought in the middle of a line would be taken for the answer
+            self._thoughts.show(event)
         if isinstance(event, (RunFinished, RunFailed, RunInterrupted)):
             self._end(event)
 

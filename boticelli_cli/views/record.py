@@ -7,8 +7,10 @@ from boticelli_cli.events import (
     ActDelta,
     ActFailed,
     ActFinished,
+    ActRetrying,
     ActSkipped,
     ActStarted,
+    ActWaiting,
     ErrorInfo,
     Event,
     PlannedAct,
@@ -26,11 +28,17 @@ Status = Literal["planned", "running", "finished", "failed", "skipped", "interru
 
 @dataclass(slots=True)
 class ActRecord:
-    """An act: where it stands, and its text as far as it has come."""
+    """An act: where it stands, and its text as far as it has come.
+
+    `waiting` is what it waits for now; `sound` the last thing that it said aloud.
+    """
 
     planned: PlannedAct
     status: Status = "planned"
     pieces: list[str] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
+    sound: bytes | None = None
+    waiting: ActWaiting | ActRetrying | None = None
     started: ActStarted | None = None
     finished: ActFinished | None = None
     error: ErrorInfo | None = None
@@ -68,8 +76,16 @@ class Record:
                 act = self.acts[event.act]
                 act.started, act.status = event, "running"
             case ActDelta():
+                act = self.acts[event.act]
+                act.waiting = None
                 if event.text is not None:
-                    self.acts[event.act].pieces.append(event.text)
+                    act.pieces.append(event.text)
+                elif event.thinking is not None:
+                    act.thoughts.append(event.thinking)
+                elif event.media is not None and event.media.kind == "audio":
+                    act.sound = event.media.data
+            case ActWaiting() | ActRetrying():
+                self.acts[event.act].waiting = event
             case ActFinished():
                 act = self.acts[event.act]
                 act.finished, act.status = event, "finished"
@@ -91,6 +107,19 @@ class Record:
     def usage(self) -> Usage:
         """What the finished acts have used."""
         return sum((act.finished.usage for act in self.in_order if act.finished), Usage())
+
+    @property
+    def cost_usd(self) -> float | None:
+        """What the finished acts have cost, as far as that is known."""
+        costs = [act.finished.cost_usd for act in self.in_order if act.finished]
+        known = [cost for cost in costs if cost is not None]
+        return round(sum(known), 10) if known else None
+
+    @property
+    def unpriced(self) -> list[str]:
+        """The models of finished acts of which it is not known what they cost."""
+        finished = [act.finished for act in self.in_order if act.finished]
+        return list(dict.fromkeys(each.served_model for each in finished if each.cost_usd is None))
 
     def count(self, status: Status) -> int:
         return sum(act.status == status for act in self.acts.values())

@@ -2,11 +2,20 @@
 
 from collections.abc import Iterator
 
-from boticelli_cli.events import ActFailed, ActFinished, ActSkipped, ActStarted, ErrorInfo, Event
+from boticelli_cli.events import (
+    ActFailed,
+    ActFinished,
+    ActRetrying,
+    ActSkipped,
+    ActStarted,
+    ActWaiting,
+    ErrorInfo,
+    Event,
+)
 from boticelli_cli.messages import Usage
 from boticelli_cli.views.record import Record
 
-__all__ = ["ending", "error_lines", "kept_texts", "progress", "seconds_in_words"]
+__all__ = ["dollars", "ending", "error_lines", "kept_texts", "progress", "seconds_in_words"]
 
 
 def progress(event: Event, record: Record) -> str | None:
@@ -16,12 +25,24 @@ def progress(event: Event, record: Record) -> str | None:
             again = f", attempt {event.attempt}" if event.attempt > 1 else ""
             return f"▸ {event.act} · {event.model}{again}"
         case ActFinished():
-            facts = [seconds_in_words(event.seconds), _tokens(event.usage), _unusual_end(event)]
+            facts = [
+                seconds_in_words(event.seconds),
+                _tokens(event.usage),
+                dollars(event.cost_usd),
+                _unusual_end(event),
+            ]
+            if record.acts[event.act].sound is not None:
+                facts.append("spoken (--save-audio FILE keeps the sound)")
             saved = record.acts[event.act].planned.save
             facts.append(f"saves to {saved}" if saved else "")
             return f"✓ {event.act} · {' · '.join(fact for fact in facts if fact)}"
         case ActFailed():
             return f"✗ {event.act} · {event.error.message}"
+        case ActWaiting():
+            return f"… {event.act} · waits {seconds_in_words(event.seconds)} {event.reason}"
+        case ActRetrying():
+            again = f"attempt {event.attempt} in {seconds_in_words(event.seconds)}"
+            return f"↻ {event.act} · {event.error.message} · {again}"
         case ActSkipped():
             return f"- {event.act} · not run: {event.reason}"
     return None
@@ -35,6 +56,9 @@ def ending(record: Record, seconds: float | None) -> str | None:
     if record.count("finished") == len(record.acts):
         acts = "1 act" if len(record.acts) == 1 else f"{len(record.acts)} acts"
     facts = [record.started.narrative, acts, _tokens_both_ways(record.usage)]
+    facts.append(dollars(record.cost_usd))
+    if record.unpriced:
+        facts.append(f"price not known: {', '.join(record.unpriced)}")
     if seconds is not None:
         facts.append(seconds_in_words(seconds))
     return " · ".join(fact for fact in facts if fact)
@@ -58,6 +82,13 @@ def kept_texts(record: Record, *, shown: frozenset[str]) -> Iterator[str]:
         if act.pieces and name not in shown:
             how = "" if act.status == "finished" else f" ({act.status} before its end)"
             yield f"── {name}{how} ──\n{act.text.rstrip()}"
+
+
+def dollars(cost: float | None) -> str:
+    """An amount of money, to the digit that matters; nothing where there is none to tell."""
+    if not cost:
+        return ""
+    return f"${cost:.2f}" if cost >= 1 else f"${cost:.4f}" if cost >= 0.0001 else f"${cost:.7f}"
 
 
 def seconds_in_words(seconds: float) -> str:

@@ -6,6 +6,7 @@ from boticelli_cli.events import ActDelta, ActFinished, Event, RunFailed, RunFin
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import Record
 from boticelli_cli.views.report import ending, error_lines, kept_texts, progress
+from boticelli_cli.views.thoughts import Thoughts
 
 __all__ = ["TextView", "tell_end"]
 
@@ -20,10 +21,12 @@ class TextView:
         self._answer = answer
         self._notes = notes
         self._record = record
+        self._thoughts = Thoughts(notes, record)
         self._last = ""
 
     def show(self, event: Event) -> None:
         self._record.add(event)
+        self._thoughts.show(event)
         match event:
             case ActDelta():
                 if event.text is not None and event.act == self._record.output_act:

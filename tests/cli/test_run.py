@@ -124,7 +124,7 @@ def test_mistakes_are_told_in_json_too(folder: Path) -> None:
         (["--only", "edti"], "there is no act 'edti' to run; did you mean 'edit'?"),
         (["--from", "zebra"], "there is no act 'zebra' to run; there are outline, edit"),
         (["-m", "rehearsal/fsat"], "there is no model 'rehearsal/fsat'; did you mean 'rehearsal/fast'?"),
-        (["-m", "gemini-3.8-flash"], "there is no driver for gemini here"),
+        (["-m", "claude-sonnet-5-5"], "there is no driver for anthropic here"),
         (["-m", "gemni/x"], "names unknown provider 'gemni'; did you mean 'gemini'?"),
         (["-m", "whatever"], "it is not known whose model 'whatever' is; write it as provider/model"),
         (["--rehearse", "-m", "gpt-5"], "--rehearse runs on 'rehearsal', but --model asks for 'gpt-5'"),
@@ -208,7 +208,10 @@ def test_without_a_model_the_embedded_one_stands_in_and_says_so(folder: Path) ->
 
 def test_rehearse_runs_any_narrative_on_the_embedded_model(folder: Path) -> None:
     story = write(folder, CHAIN.replace("rehearsal/fast", "gemini-3.8-flash"))
-    assert boticelli("run", story).code == 2
+    refused = boticelli("run", story)
+    assert (refused.code, refused.out) == (3, "")
+    assert "there is no key for gemini" in refused.err
+    assert "set GEMINI_API_KEY" in refused.err
     done = boticelli("run", story, "--rehearse", "-m", "rehearsal/fast")
     assert (done.code, done.out.startswith(INTRO)) == (0, True)
 

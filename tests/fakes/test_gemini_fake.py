@@ -173,10 +173,8 @@ async def test_keeps_a_chat_that_was_streamed(fake: FakeGemini) -> None:
         for prompt in ("one", "two"):
             async for _ in await chat.send_message_stream(prompt):
                 pass
-    assert [(turn["role"], turn["parts"][0]["text"]) for turn in fake.requests[-1].body["contents"]][0] == (
-        "user",
-        "one",
-    )
+    first = fake.requests[-1].body["contents"][0]
+    assert (first["role"], first["parts"][0]["text"]) == ("user", "one")
     assert fake.requests[-1].prompt == "two"
 
 

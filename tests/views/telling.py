@@ -48,6 +48,7 @@ class Teller:
             model="m",
             served_model="m",
             usage=usage,
+            cost_usd=0.5,
             finish_reason="stop",
             seconds=1.5,
         )

@@ -43,8 +43,8 @@ def side_by_side(tell: Teller, end: Event | None = None) -> list[Event]:
 def test_text_writes_the_output_act_as_it_grows_and_ends_the_line() -> None:
     out, err = shown("text", side_by_side(Teller()))
     assert out == "B1 B2\n"
-    assert "✓ b · 1.5 s · 2 tokens" in err
-    assert "n · 2 acts · 2 tokens in, 4 out · 3.0 s" in err
+    assert "✓ b · 1.5 s · 2 tokens · $0.5000" in err
+    assert "n · 2 acts · 2 tokens in, 4 out · $1.00 · 3.0 s" in err
 
 
 def test_text_writes_every_delta_at_once() -> None:

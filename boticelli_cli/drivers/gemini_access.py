@@ -1,0 +1,100 @@
+"""Who asks Gemini, and where: by a key at the Gemini API, or by a Google Cloud project at Vertex AI."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from boticelli_cli.errors import CredentialsError
+
+if TYPE_CHECKING:
+    from google.genai import Client
+
+__all__ = ["PROVIDER", "GeminiAccess"]
+
+PROVIDER = "gemini"
+
+_URL = "https://generativelanguage.googleapis.com"
+_SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+
+
+@dataclass(slots=True)
+class _Token:
+    """The credentials of this machine's Google Cloud user, found when they are first needed."""
+
+    credentials: Any = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass(frozen=True, slots=True)
+class GeminiAccess:
+    """A key, or a project and its location; and where to, unless it is Google's own address.
+
+    `base_url` has no version: it is written as google-genai takes it.
+    """
+
+    api_key: str | None = field(default=None, repr=False)
+    base_url: str | None = None
+    project: str | None = None
+    location: str = "global"
+    _token: _Token = field(default_factory=_Token, repr=False, compare=False)
+
+    @property
+    def is_vertex(self) -> bool:
+        return self.api_key is None
+
+    @property
+    def url(self) -> str:
+        """The address, without a slash at its end."""
+        if self.base_url is not None:
+            return self.base_url.rstrip("/")
+        if not self.is_vertex:
+            return _URL
+        region = "" if self.location == "global" else f"{self.location}-"
+        return f"https://{region}aiplatform.googleapis.com"
+
+    @property
+    def models_path(self) -> str:
+        """Where the models are, below the address."""
+        if self.is_vertex:
+            return f"/v1/projects/{self.project}/locations/{self.location}/publishers/google/models"
+        return "/v1beta/models"
+
+    def path_of(self, model: str, method: str) -> str:
+        """Where a model's method is, below the address."""
+        return f"{self.models_path}/{quote(model, safe='')}:{method}"
+
+    async def headers(self) -> Mapping[str, str]:
+        """What lets a request in. Raises CredentialsError."""
+        if self.api_key is not None:
+            return {"x-goog-api-key": self.api_key}
+        async with self._token.lock:
+            return {"authorization": f"Bearer {await asyncio.to_thread(self._fresh_token)}"}
+
+    def client(self, **more: Any) -> "Client":
+        """Google's own client, for what it carries: Live sessions and files. `more` are its connection's options."""
+        from google.genai import Client
+        from google.genai.types import HttpOptions
+
+        options = HttpOptions(base_url=self.base_url, async_client_args=more or None)
+        if self.api_key is not None:
+            return Client(vertexai=False, api_key=self.api_key, http_options=options)
+        return Client(vertexai=True, project=self.project, location=self.location, http_options=options)
+
+    def _fresh_token(self) -> str:
+        import google.auth
+        from google.auth.exceptions import GoogleAuthError
+        from google.auth.transport.requests import Request
+
+        token = self._token
+        try:
+            if token.credentials is None:
+                token.credentials, _ = google.auth.default(scopes=_SCOPES)
+            if not token.credentials.valid:
+                token.credentials.refresh(Request())
+        except GoogleAuthError as error:
+            message = f"there are no credentials for Google Cloud project '{self.project}': {error}"
+            hint = "run: gcloud auth application-default login; or set GEMINI_API_KEY"
+            raise CredentialsError(message, provider=PROVIDER, hint=hint) from error
+        return str(token.credentials.token)

@@ -1,0 +1,205 @@
+"""HTTP to a provider: the one place where clients are made, kept and closed, and where their errors are translated.
+
+Nothing here knows any provider's wire format: paths and bodies go out, bytes come back.
+"""
+
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+
+import httpx
+
+from boticelli_cli.drivers.patience import CONNECT, Patience
+from boticelli_cli.errors import ProviderError, StreamError
+
+__all__ = ["Answer", "Chunks", "Endpoint", "ErrorReader", "no_headers"]
+
+_WRITE = 120.0
+"""Seconds that a provider may take nothing of a request's body."""
+
+_KEEP_ALIVE = 60.0
+"""Seconds for which an idle connection is kept for the next request."""
+
+_MOST_OF_AN_ERROR = 100_000
+"""Bytes of an error's body that are looked at."""
+
+ErrorReader = Callable[[int, bytes, str | None], ProviderError]
+"""Makes an error of a status, a body and the `Retry-After` header."""
+
+Chunks = AsyncIterator[bytes]
+
+
+async def no_headers() -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer."""
+
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Endpoint:
+    """A provider's address, and the client that goes there: made when it is first used, and kept.
+
+    `authorize` gives the headers that a request needs to be let in; `read_error` makes an error of what comes
+    back with a status of 400 or more. With `wide`, the client is one that carries hundreds of streams at once
+    (aiohttp beneath httpx), which takes longer to load.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        base_url: str,
+        *,
+        authorize: Callable[[], Awaitable[Mapping[str, str]]] = no_headers,
+        read_error: ErrorReader,
+        wide: bool = False,
+    ) -> None:
+        self._provider = provider
+        self._base_url = base_url
+        self._authorize = authorize
+        self._read_error = read_error
+        self._wide = wide
+        self._client: httpx.AsyncClient | None = None
+
+    async def aclose(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
+
+    async def get(self, path: str, patience: Patience) -> Answer:
+        return await self._whole("GET", path, None, patience)
+
+    async def post(self, path: str, body: bytes, patience: Patience) -> Answer:
+        return await self._whole("POST", path, body, patience)
+
+    @asynccontextmanager
+    async def stream(self, path: str, body: bytes, patience: Patience) -> AsyncIterator[Chunks]:
+        """Ask, and give the body as it arrives, in pieces cut anywhere.
+
+        Entering raises what goes wrong before a status of 200; leaving closes the connection, or gives it back
+        to the pool if the body was read to its end. Raises ProviderError; once `patience.answered` is set, a
+        body that breaks off is a StreamError.
+        """
+        async with self._open("POST", path, body, patience) as response:
+            chunks = self._chunks(response, patience)
+            try:
+                yield chunks
+            finally:
+                await chunks.aclose()  # type: ignore[attr-defined]
+
+    async def _whole(self, method: str, path: str, body: bytes | None, patience: Patience) -> Answer:
+        async with self._open(method, path, body, patience) as response:
+            with self._translating(patience):
+                return Answer(await patience.wait_for(response.aread()), response.headers)
+
+    @asynccontextmanager
+    async def _open(
+        self, method: str, path: str, body: bytes | None, patience: Patience
+    ) -> AsyncIterator[httpx.Response]:
+        if self._client is None:
+            self._client = _make_client(wide=self._wide)
+        headers = {"content-type": "application/json", **await patience.wait_for(self._authorize())}
+        request = self._client.build_request(method, self._base_url + path, content=body, headers=headers)
+        with self._translating(patience):
+            response = await patience.wait_for(self._client.send(request, stream=True))
+        try:
+            if response.status_code >= 400:
+                with self._translating(patience):
+                    said = await patience.wait_for(_beginning(response))
+                raise self._read_error(response.status_code, said, response.headers.get("retry-after"))
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _chunks(self, response: httpx.Response, patience: Patience) -> AsyncIterator[bytes]:
+        pieces = response.aiter_bytes()
+        while True:
+            with self._translating(patience):
+                try:
+                    piece = await patience.wait_for(anext(pieces))
+                except StopAsyncIteration:
+                    return
+            yield piece
+
+    @contextmanager
+    def _translating(self, patience: Patience) -> Iterator[None]:
+        try:
+            yield
+        except httpx.InvalidURL as error:
+            raise ProviderError(f"'{self._base_url}' is not a URL: {error}", provider=self._provider) from error
+        except httpx.HTTPError as error:
+            raise _translated(error, self._provider, self._base_url, answered=patience.answered) from error
+
+
+def _make_client(*, wide: bool) -> httpx.AsyncClient:
+    """A client that goes through the environment's proxies and trusts its certificates (`SSL_CERT_FILE`).
+
+    How long an answer may take is for `Patience` to say; how many requests may be under way, for the limits.
+    """
+    timeout = httpx.Timeout(None, connect=CONNECT, write=_WRITE)
+    most = 10_000 if wide else None
+    limits = httpx.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=_KEEP_ALIVE)
+    if wide:
+        from httpx_aiohttp import HttpxAiohttpClient
+
+        return HttpxAiohttpClient(timeout=timeout, limits=limits)
+    return httpx.AsyncClient(timeout=timeout, limits=limits)
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    said = b""
+    async for piece in response.aiter_bytes():
+        said += piece
+        if len(said) > _MOST_OF_AN_ERROR:
+            break
+    return said
+
+
+def _translated(error: httpx.HTTPError, provider: str, base_url: str, *, answered: bool) -> ProviderError:
+    if answered:
+        return StreamError(
+            f"the stream broke off before its end ({_reason(error)})",
+            provider=provider,
+            hint="what had come is kept; run it again",
+        )
+    if isinstance(error, httpx.ConnectTimeout):
+        message = f"{base_url} could not be reached within {CONNECT:g} seconds"
+        return ProviderError(message, provider=provider, hint="is there a network, or a proxy to be set?")
+    if isinstance(error, httpx.ProxyError):
+        message = f"the proxy refused: {_reason(error)}"
+        return ProviderError(message, provider=provider, hint="look at HTTPS_PROXY, or add the host to NO_PROXY")
+    if isinstance(error, (httpx.ConnectError, httpx.UnsupportedProtocol)):
+        message = f"{base_url} could not be reached: {_reason(error)}"
+        return ProviderError(message, provider=provider, hint=_remedy(error))
+    return ProviderError(f"the connection broke before an answer came ({_reason(error)})", provider=provider)
+
+
+def _reason(error: BaseException) -> str:
+    """What an error says, or what caused it does, in a few words."""
+    cause = _root(error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {cause.verify_message}"
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return str(cause) or str(error) or type(cause).__name__
+
+
+def _remedy(error: BaseException) -> str:
+    cause = _root(error)
+    if isinstance(cause, ssl.SSLError):
+        return "SSL_CERT_FILE names a file of certificates that are to be trusted"
+    if isinstance(cause, socket.gaierror):
+        return "is there a network? is the name of the host right?"
+    return "is there a network, or a proxy to be set?"
+
+
+def _root(error: BaseException) -> BaseException:
+    while (cause := error.__cause__ or error.__context__) is not None and not isinstance(error, OSError):
+        error = cause
+    return error

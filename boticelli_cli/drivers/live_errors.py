@@ -1,0 +1,105 @@
+"""What goes wrong with a Live session, translated: close codes and their reasons, refused handshakes, broken lines."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from boticelli_cli.drivers.gemini_access import PROVIDER
+from boticelli_cli.drivers.patience import Patience
+from boticelli_cli.errors import (
+    BoticelliError,
+    CredentialsError,
+    ProviderError,
+    RefusedError,
+    StreamError,
+    UnreachableError,
+)
+
+__all__ = ["KEY_HINT", "translating"]
+
+KEY_HINT = "set GEMINI_API_KEY to a key from https://aistudio.google.com/apikey"
+
+_CODES = {
+    1000: "normal end",
+    1001: "going away",
+    1006: "no closing words",
+    1007: "it does not take what was sent",
+    1008: "against its policy",
+    1011: "an error of its own",
+}
+"""The close codes that the Live API uses (RFC 6455, section 7.4.1), in plain words."""
+
+
+@contextmanager
+def translating(patience: Patience) -> Iterator[None]:
+    """Turn the errors of google-genai and websockets into ours, by whether an answer has begun."""
+    try:
+        yield
+    except (BoticelliError, StopAsyncIteration, TimeoutError):
+        raise
+    except Exception as error:
+        found = _translated(error)
+        if found is None:
+            raise
+        if patience.answered:
+            hint = "what had come is kept; run it again"
+            found = StreamError(found.message, provider=PROVIDER, status=found.status, hint=hint)
+        raise found from error
+
+
+def _translated(error: Exception) -> ProviderError | None:
+    from google.genai.errors import APIError
+    from pydantic import ValidationError
+    from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
+
+    match error:
+        case APIError():
+            return _closed(error.code, str(error.details or ""))
+        case ConnectionClosed():
+            frame = error.rcvd
+            return _closed(frame.code if frame else 1006, frame.reason if frame else "")
+        case InvalidStatus():
+            return _refused_handshake(error.response.status_code)
+        case InvalidHandshake() | OSError():
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+            hint = "is there a network, or a proxy to be set? SSL_CERT_FILE names certificates to be trusted"
+            return UnreachableError(f"no live session came about: {reason}", provider=PROVIDER, hint=hint)
+        case WebSocketException():
+            return ProviderError(f"the live session broke: {error}", provider=PROVIDER)
+        case ValidationError():
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            message = f"'options' does not fit a live session: {place}: {first['msg']}"
+            return RefusedError(message, provider=PROVIDER, hint="they are fields of google-genai's LiveConnectConfig")
+        case ValueError():  # a frame that is not JSON
+            return ProviderError(f"the live session sent what cannot be read: {str(error)[:80]}", provider=PROVIDER)
+    return None
+
+
+def _closed(code: int, reason: str) -> ProviderError:
+    """A session that the server closed; its reason says more than its code."""
+    words = f"the live session was closed: {code}, {_CODES.get(code, 'unknown')}"
+    message = f"{words}: {reason}" if reason else words
+    if re.search(r"api key|unregistered callers|unauthenticated", reason, re.IGNORECASE):
+        return CredentialsError(f"the key was refused: {reason}", provider=PROVIDER, hint=KEY_HINT)
+    if re.search(r"is not found|not supported for bidi", reason, re.IGNORECASE):
+        hint = "boticelli models --live lists those that there are"
+        return RefusedError(message, provider=PROVIDER, status=404, hint=hint)
+    if re.search(r"quota|resource.?exhausted", reason, re.IGNORECASE):
+        return ProviderError(message, provider=PROVIDER, status=429)
+    if code == 1007:
+        hint = (
+            "the model may not take this setting, or this kind of input; its page at ai.google.dev says what it takes"
+        )
+        return RefusedError(message, provider=PROVIDER, hint=hint)
+    return ProviderError(message, provider=PROVIDER)
+
+
+def _refused_handshake(status: int) -> ProviderError:
+    message = f"no live session came about: the server answered with status {status}"
+    if status in (401, 403):
+        return CredentialsError(message, provider=PROVIDER, status=status, hint=KEY_HINT)
+    if status in (400, 404):
+        hint = "is the address right, and does it serve the Live API?"
+        return RefusedError(message, provider=PROVIDER, status=status, hint=hint)
+    return ProviderError(message, provider=PROVIDER, status=status)

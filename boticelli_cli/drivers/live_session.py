@@ -1,0 +1,209 @@
+"""One Live session: a connection, what it was set up with, and the turns it has been through."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from boticelli_cli.drivers.gemini_access import PROVIDER
+from boticelli_cli.drivers.live_errors import translating
+from boticelli_cli.drivers.live_turn import LiveTurn
+from boticelli_cli.drivers.patience import Patience
+from boticelli_cli.errors import ProviderError, RefusedError
+from boticelli_cli.messages import Delta, Media, Message, Part, Request, Text
+
+if TYPE_CHECKING:
+    from google.genai import Client
+    from google.genai.live import AsyncSession
+    from google.genai.types import LiveServerMessage
+
+__all__ = ["LiveSession", "Setup"]
+
+_USAGE_WAIT = 0.25
+"""Seconds that the count of tokens may come after an answer's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a session is set up with, and cannot be changed afterwards.
+
+    With `spoken` the model speaks, and its transcript is the text; with `realtime` only the history is sent as
+    turns, and what is to be answered as it comes to mind: from gemini-3.1 on, Live models want it so.
+    """
+
+    model: str
+    spoken: bool = True
+    realtime: bool = True
+    system: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    thinking: Any = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def config(self, *, handle: str | None, seeded: bool) -> dict[str, Any]:
+        """The session's configuration, in google-genai's words. Sessions may last, and can be taken up again."""
+        config: dict[str, Any] = {
+            "response_modalities": ["AUDIO" if self.spoken else "TEXT"],
+            "session_resumption": {"handle": handle} if handle else {},
+            "context_window_compression": {"sliding_window": {}},
+            "system_instruction": self.system,
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "max_output_tokens": self.max_tokens,
+            "thinking_config": _thinking(self.thinking),
+        }
+        if self.spoken:
+            config["output_audio_transcription"] = {}
+        if seeded and self.realtime:
+            config["history_config"] = {"initial_history_in_client_content": True}
+        return {name: value for name, value in config.items() if value is not None} | dict(self.options)
+
+
+class LiveSession:
+    """A session that is open, or was. One answer at a time is asked of it.
+
+    `is_settled` once an answer is complete; `is_leaving` when the server is about to close it; `handle` takes
+    it up again on a new connection.
+    """
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self.turns: tuple[Message, ...] = ()
+        self.handle: str | None = None
+        self.is_leaving = False
+        self.is_settled = False
+        self._stack = AsyncExitStack()
+        self._session: AsyncSession | None = None
+
+    async def open(self, client: "Client", patience: Patience, *, handle: str | None, seeded: bool) -> None:
+        """Connect. With a `handle`, an earlier session goes on; `seeded`: a history follows. Raises ProviderError."""
+        with translating(patience):
+            config: Any = self.setup.config(handle=handle, seeded=seeded)
+            connection = client.aio.live.connect(model=self.setup.model, config=config)
+            self._session = await patience.wait_for(self._stack.enter_async_context(connection))
+            if self._session.setup_complete is None:
+                raise ProviderError("the live session did not confirm its setup", provider=PROVIDER)
+
+    async def close(self) -> None:
+        """Say goodbye, and hang up."""
+        self._session = None
+        with suppress(Exception):  # it is gone, one way or the other
+            await self._stack.aclose()
+
+    async def say(self, request: Request, patience: Patience, *, known: int) -> None:
+        """Send the turns that the session does not know: all after the first `known`. Raises ProviderError."""
+        session = self._session
+        assert session is not None
+        new = request.messages[known:]
+        self.is_settled = False
+        with translating(patience):
+            if not self.setup.realtime:
+                await patience.wait_for(session.send_client_content(turns=_contents(new), turn_complete=True))
+                return
+            seed, text = _seed_and_text(new)
+            if seed:
+                await patience.wait_for(session.send_client_content(turns=_contents(seed), turn_complete=True))
+            await patience.wait_for(session.send_realtime_input(text=text))
+
+    async def answer(self, request: Request, patience: Patience) -> AsyncGenerator[Delta, None]:
+        """The answer to what has been said, a `Finish` at its end. Raises ProviderError."""
+        turn = LiveTurn(self.setup.model, spoken=self.setup.spoken)
+        messages = self._messages(patience)
+        try:
+            async for message in messages:
+                for delta in turn.read(message):
+                    yield delta
+                if turn.is_over:
+                    break
+            if turn.usage is None:
+                await self._wait_for_usage(turn)
+        except ProviderError:
+            if patience.answered:
+                for delta in turn.sound():
+                    yield delta
+            raise
+        finally:
+            await messages.aclose()
+        for delta in turn.sound():
+            yield delta
+        finish = turn.finish()
+        if finish.reason == "stop":
+            said = "".join(turn.text)
+            self.turns = (*request.messages, *((Message("assistant", (Text(said),)),) if said else ()))
+            self.is_settled = True
+        yield finish
+
+    async def _messages(self, patience: Patience) -> "AsyncGenerator[LiveServerMessage, None]":
+        assert self._session is not None
+        while True:
+            received = self._session.receive()
+            while True:
+                with translating(patience):
+                    try:
+                        message = await patience.wait_for(anext(received))
+                    except StopAsyncIteration:
+                        break
+                self._note(message)
+                yield message
+
+    async def _wait_for_usage(self, turn: LiveTurn) -> None:
+        assert self._session is not None
+        received: AsyncIterator[LiveServerMessage] = self._session.receive()
+        with suppress(Exception):
+            async with asyncio.timeout(_USAGE_WAIT):
+                async for message in received:
+                    self._note(message)
+                    for _ in turn.read(message):
+                        pass
+                    if turn.usage is not None:
+                        return
+
+    def _note(self, message: "LiveServerMessage") -> None:
+        """Remember what a message says of the session itself."""
+        update = message.session_resumption_update
+        if update is not None:
+            self.handle = update.new_handle if update.resumable and update.new_handle else None
+        if message.go_away is not None:
+            self.is_leaving = True
+
+
+def _seed_and_text(new: tuple[Message, ...]) -> tuple[tuple[Message, ...], str]:
+    """The turns that come first, and the words that are to be answered; media of the last turn are among the first."""
+    last = new[-1]
+    text = "\n\n".join(part.text for part in last.parts if isinstance(part, Text))
+    rest = tuple(part for part in last.parts if not isinstance(part, Text))
+    if not text:
+        message = "a live model answers words, and this turn has none"
+        raise RefusedError(message, provider=PROVIDER, hint="say in the prompt what is wanted")
+    return (*new[:-1], *((Message(last.role, rest),) if rest else ())), text
+
+
+def _contents(messages: tuple[Message, ...]) -> Any:
+    return [
+        {"role": "user" if each.role == "user" else "model", "parts": [_part(part) for part in each.parts]}
+        for each in messages
+    ]
+
+
+def _part(part: Part) -> dict[str, Any]:
+    match part:
+        case Text(text):
+            return {"text": text}
+        case Media(_, mime, data, url, _) if data is None:
+            return {"file_data": {"mime_type": mime, "file_uri": url}}
+        case Media(_, mime, data, _, _):
+            return {"inline_data": {"mime_type": mime, "data": data}}
+    raise RefusedError(f"a live session takes no {type(part).__name__} in its turns", provider=PROVIDER)
+
+
+def _thinking(thinking: Any) -> dict[str, Any] | None:
+    match thinking:
+        case None:
+            return None
+        case bool():
+            return {"include_thoughts": True} if thinking else {"thinking_budget": 0}
+        case int():
+            return {"include_thoughts": thinking > 0, "thinking_budget": thinking}
+    return {"include_thoughts": True, "thinking_level": thinking}

@@ -1,0 +1,201 @@
+"""The providers that can be asked here: for each account and way of calling a driver, its limits and its retries.
+
+Dispatch → WithRetries → Limited → Gemini or GeminiLive
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from boticelli_cli.catalog import DEFAULTS, EMBEDDED, Call, Catalog, Limits, place
+from boticelli_cli.config import Account, Config, state_folder
+from boticelli_cli.drivers.base import Driver
+from boticelli_cli.errors import CredentialsError, InputError, Problem, UsageError
+from boticelli_cli.fitting import fit, unreadable
+from boticelli_cli.messages import Media, Message, Request
+from boticelli_cli.narrative.model import Act
+from boticelli_cli.routing.dispatch import Dispatch
+from boticelli_cli.runs.plan import Plan
+
+if TYPE_CHECKING:
+    from boticelli_cli.drivers.gemini_access import GeminiAccess
+    from boticelli_cli.routing.ledger import Ledger
+
+__all__ = [
+    "DRIVEN",
+    "Providers",
+    "account_of",
+    "check_models",
+    "default_model",
+    "ledger_path",
+    "limits_of",
+    "today",
+]
+
+DRIVEN = ("gemini",)
+"""The providers that there are drivers for, beside the embedded model's."""
+
+
+def today() -> date:
+    """The day by which models are retired."""
+    return datetime.now(UTC).date()
+
+
+class Providers:
+    """Makes drivers when they are first asked for, and closes what they opened.
+
+    With `wide`, HTTP clients are those that carry hundreds of streams at once.
+    """
+
+    def __init__(self, config: Config, catalog: Catalog, environ: Mapping[str, str], *, wide: bool = False) -> None:
+        self._config = config
+        self._catalog = catalog
+        self._state = state_folder(environ)
+        self._wide = wide
+        self._ledger: Ledger | None = None
+        self._closing = AsyncExitStack()
+        self.driver: Driver = Dispatch(catalog, self._make, today=today())
+
+    async def aclose(self) -> None:
+        """Close all connections. What is asked afterwards opens new ones."""
+        closing, self._closing = self._closing, AsyncExitStack()
+        self.driver = Dispatch(self._catalog, self._make, today=today())
+        await closing.aclose()
+
+    def _make(self, provider: str, call: Call) -> Driver:
+        if provider == EMBEDDED:
+            from boticelli_cli.drivers.rehearsal import Rehearsal
+
+            return Rehearsal()
+        return self._limited(account_of(self._config, provider), self._gemini, call)
+
+    def _gemini(self, account: Account, call: Call) -> Driver:
+        if call == "live":
+            from boticelli_cli.drivers.gemini_live import GeminiLive
+
+            live = GeminiLive(_access(account), self._catalog)
+            self._closing.push_async_callback(live.aclose)
+            return live
+        from boticelli_cli.drivers.gemini import Gemini
+
+        gemini = Gemini(_access(account), wide=self._wide)
+        self._closing.push_async_callback(gemini.aclose)
+        return gemini
+
+    def _limited(self, account: Account, make: Callable[[Account, Call], Driver], call: Call) -> Driver:
+        from boticelli_cli.routing.day import pacific_day
+        from boticelli_cli.routing.ledger import Ledger
+        from boticelli_cli.routing.quota import Limited
+        from boticelli_cli.routing.retries import WithRetries
+
+        if self._ledger is None:
+            self._ledger = Ledger(ledger_path(self._state))
+            self._closing.callback(self._ledger.close)
+        return WithRetries(
+            Limited(
+                make(account, call),
+                account=account.name,
+                limits_of=lambda model: limits_of(self._config, self._catalog, account, model),
+                ledger=self._ledger,
+                reset=pacific_day,
+            )
+        )
+
+
+def account_of(config: Config, provider: str) -> Account:
+    """The account that asks a provider: of several, the one with the lowest priority. Raises CredentialsError."""
+    accounts = config.accounts_of(provider)
+    if not accounts:
+        raise CredentialsError(f"there is no key for {provider}", provider=provider, hint=_HINTS[provider])
+    account = next((each for each in accounts if each.lacks is None), accounts[0])
+    if account.lacks is not None:
+        message = f"account '{account.name}' has no key for {provider}: {account.lacks}"
+        raise CredentialsError(message, provider=provider, hint=_HINTS[provider])
+    return account
+
+
+def default_model(config: Config) -> str:
+    """The model that answers when none is named: one that there is a key for, or the embedded one."""
+    for account in config.accounts:
+        if account.lacks is None:
+            return DEFAULTS[account.provider]
+    return EMBEDDED
+
+
+def check_models(plan: Plan, config: Config, catalog: Catalog) -> list[str]:
+    """Check that every act's model can be asked here, and return what people should know of them first.
+
+    Raises UsageError for models that are nobody's, or do not take what they are given, CredentialsError when
+    there is no key.
+    """
+    problems: dict[str, Problem] = {}
+    notices: dict[str, None] = {}
+    for step in plan.steps:
+        try:
+            notices |= dict.fromkeys(_check_act(step.act, config, catalog))
+        except InputError as error:
+            problems |= {problem.message: problem for problem in error.problems}
+    if problems:
+        raise UsageError(list(problems.values()), hint=f"the embedded model is always there: -m {EMBEDDED}")
+    return list(notices)
+
+
+def _check_act(act: Act, config: Config, catalog: Catalog) -> Iterator[str]:
+    settings = act.settings
+    resolved = catalog.resolve(settings.model or EMBEDDED, today())
+    placed = place(resolved.model)
+    if placed.provider == EMBEDDED:
+        from boticelli_cli.drivers.rehearsal import refuse_unknown_model
+
+        refuse_unknown_model(resolved.model)
+        return
+    if placed.provider not in DRIVEN:
+        message = (
+            f"act '{act.name}' asks for model '{settings.model}', but there is no driver for {placed.provider} here"
+        )
+        raise UsageError(message)
+    account_of(config, placed.provider)
+    media = [Media(part.kind, "", name=part.filename) for part in act.input if part.kind != "text"]
+    request = Request(
+        placed.name,
+        (Message("user", tuple(media)),),
+        stop=settings.stop or (),
+        thinking=settings.thinking,
+    )
+    found = catalog.find(resolved.model)
+    if wrong := unreadable(request, found):
+        raise UsageError([Problem(f"act '{act.name}': {sentence}") for sentence in wrong])
+    if resolved.notice is not None:
+        yield resolved.notice
+    yield from fit(request, found)[1]
+
+
+def limits_of(config: Config, catalog: Catalog, account: Account, model: str) -> Limits:
+    """How much an account may ask of a model: as the configuration says, else as the catalogue does of its tier."""
+    written = config.limits.get((account.provider, model), Limits())
+    known = Limits() if account.tier is None else catalog.tier_limits(account.provider, account.tier, model)
+    return Limits(
+        rpm=known.rpm if written.rpm is None else written.rpm,
+        tpm=known.tpm if written.tpm is None else written.tpm,
+        rpd=known.rpd if written.rpd is None else written.rpd,
+        max_concurrent=account.max_concurrent if written.max_concurrent is None else written.max_concurrent,
+    )
+
+
+def ledger_path(state: Path) -> Path:
+    """Where it is kept what has been asked of providers."""
+    return state / "limits.sqlite3"
+
+
+def _access(account: Account) -> "GeminiAccess":
+    from boticelli_cli.drivers.gemini_access import GeminiAccess
+
+    return GeminiAccess(account.api_key, account.base_url, account.project, account.location)
+
+
+_HINTS = {
+    "gemini": "set GEMINI_API_KEY to a key from https://aistudio.google.com/apikey; "
+    "without one, --rehearse shows the run on the embedded model",
+}
