@@ -167,7 +167,12 @@ class Interrupted:
 
 @dataclass(frozen=True)
 class UnknownFields:
-    """Live: the answer, among messages and fields that no client knows yet."""
+    """Live: the answer, with fields that no client knows yet, and after a message of an unknown kind.
+
+    google-genai 3.4.0 breaks with a TypeError on such a message: `messages=False` leaves it out.
+    """
+
+    messages: bool = True
 
 
 Behaviour = (

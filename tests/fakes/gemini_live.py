@@ -344,8 +344,9 @@ class _Turns:
         match behaviour:
             case Answer():
                 yield from self._whole(behaviour, turn)
-            case UnknownFields():
-                yield {"sunriseReport": {"colour": "red"}}
+            case UnknownFields(messages):
+                if messages:
+                    yield {"sunriseReport": {"colour": "red"}}
                 for message in self._whole(Answer(), turn):
                     if isinstance(message, dict) and "serverContent" in message:
                         message["serverContent"]["mood"] = {"calm": 0.9}
