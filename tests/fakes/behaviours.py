@@ -201,11 +201,12 @@ Behaviour = (
 class _Rule:
     behaviour: Behaviour
     model: str | None
+    key: str | None
     prompt: Callable[[str], bool]
     left: int | None
 
-    def fits(self, model: str, prompt: str) -> bool:
-        return self.left != 0 and self.model in (None, model) and self.prompt(prompt)
+    def fits(self, model: str, prompt: str, key: str | None) -> bool:
+        return self.left != 0 and self.model in (None, model) and self.key in (None, key) and self.prompt(prompt)
 
 
 @dataclass
@@ -220,24 +221,28 @@ class Script:
         behaviour: Behaviour | str,
         *,
         model: str | None = None,
+        key: str | None = None,
         prompt: str | Callable[[str], bool] = "",
         times: int | None = 1,
     ) -> None:
-        """Do this for the next request, or for the next `times` (None: all) that ask this model or hold this prompt."""
+        """Do this for the next request, or the next `times` (None: all), of this model, this key and this prompt.
+
+        A prompt is a text that it holds, or says of a prompt whether it is meant.
+        """
         behaviour = Answer(behaviour) if isinstance(behaviour, str) else behaviour
         if isinstance(behaviour, Fail) and times == 1:
             times = behaviour.times
         holds = prompt if callable(prompt) else lambda text: prompt in text
-        self._rules.append(_Rule(behaviour, model, holds, times))
+        self._rules.append(_Rule(behaviour, model, key, holds, times))
 
     def extend(self, behaviours: Iterable[Behaviour | str]) -> None:
         for behaviour in behaviours:
             self.append(behaviour)
 
-    def choose(self, model: str, prompt: str) -> Behaviour:
+    def choose(self, model: str, prompt: str, key: str | None = None) -> Behaviour:
         """What to do with a request, which is then done."""
         for rule in self._rules:
-            if rule.fits(model, prompt):
+            if rule.fits(model, prompt, key):
                 rule.left = None if rule.left is None else rule.left - 1
                 return rule.behaviour
         named = keyword(prompt) or keyword(f"[[{model.removeprefix('fake-').replace('_', ' ')}]]")

@@ -109,15 +109,12 @@ class FakeGemini(Served):
 
     def _admit(self, asked: Asked) -> None:
         """Let good keys in, and good tokens."""
-        bearer = asked.headers.get("Authorization", "")
-        if bearer.startswith("Bearer "):
-            if bearer.removeprefix("Bearer ") not in self.tokens:
+        if "Authorization" in asked.headers:
+            if asked.key not in self.tokens:
                 raise bad_token()
-            return
-        key = asked.headers.get("x-goog-api-key") or asked.query.get("key")
-        if not key:
+        elif not asked.key:
             raise bad_token() if asked.vertex else no_key()
-        if key not in self.keys:
+        elif asked.key not in self.keys:
             raise bad_key()
 
     def _look_up(self, asked: Asked) -> Json:
@@ -157,7 +154,7 @@ class FakeGemini(Served):
             return web.Response(**_json({"totalTokens": count, "promptTokensDetails": details}))
         check_request(asked, size)
         self.files.check_used(asked.content["contents"])
-        return await self._behave(self.script.choose(asked.model, asked.prompt), request, asked)
+        return await self._behave(self.script.choose(asked.model, asked.prompt, asked.key), request, asked)
 
     async def _behave(self, behaviour: Behaviour, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
         response_id = secrets.token_urlsafe(16)

@@ -40,6 +40,12 @@ class Asked:
         return text_of(contents[-1])
 
     @property
+    def key(self) -> str | None:
+        """The API key, or the token, that it came with."""
+        bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        return bearer or self.headers.get("x-goog-api-key") or self.query.get("key")
+
+    @property
     def config(self) -> Json:
         return self.content.get("generationConfig") or {}
 

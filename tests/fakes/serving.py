@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from functools import cache
 from pathlib import Path
@@ -27,8 +28,11 @@ class Served:
     """A service on two ports of this machine, one of them with TLS, from `async with` to its end.
 
     `connections` counts those that were accepted, `running` the requests under way, `most_running` the most at once.
-    A client that leaves while it is being answered cancels the answer.
+    A client that leaves while it is being answered cancels the answer. `loop` is where a test in another thread has to
+    run what it wants done: `asyncio.run_coroutine_threadsafe(session.close(1011), fake.loop).result()`.
     """
+
+    loop: asyncio.AbstractEventLoop
 
     def __init__(self, *, port: int = 0, tls_port: int = 0) -> None:
         self._ports = (port, tls_port)
@@ -54,10 +58,10 @@ class Served:
         plain, tls = (socket.create_server(("127.0.0.1", port), backlog=_BACKLOG) for port in self._ports)
         self.url = f"http://127.0.0.1:{plain.getsockname()[1]}"
         self.tls_url = f"https://127.0.0.1:{tls.getsockname()[1]}"
-        loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._listeners = [
-            await loop.create_server(self._accept, sock=plain, backlog=_BACKLOG),
-            await loop.create_server(self._accept, sock=tls, backlog=_BACKLOG, ssl=secure),
+            await self.loop.create_server(self._accept, sock=plain, backlog=_BACKLOG),
+            await self.loop.create_server(self._accept, sock=tls, backlog=_BACKLOG, ssl=secure),
         ]
         return self
 
@@ -134,6 +138,14 @@ def serving(fake: Fake) -> Iterator[Fake]:
     finally:
         loop.call_soon_threadsafe(end.set)
         thread.join()
+
+
+def until(condition: Callable[[], object], *, patience: float = 10.0) -> None:
+    """Wait in a test for what happens in the thread that serves."""
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.005)
 
 
 @contextlib.contextmanager

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientS
 SPOKEN: dict[str, Any] = {"response_modalities": ["AUDIO"], "output_audio_transcription": {}}
 RESUMED: dict[str, Any] = {**SPOKEN, "session_resumption": {}}
 SEEDED: dict[str, Any] = {**SPOKEN, "history_config": {"initial_history_in_client_content": True}}
-HISTORY = [
+HISTORY: list[types.Content | types.ContentDict] = [
     types.Content(role="user", parts=[types.Part(text="My name is Ada.")]),
     types.Content(role="model", parts=[types.Part(text="Hello Ada.")]),
 ]
@@ -357,6 +357,14 @@ async def test_sees_a_client_leave_without_a_word(fake: FakeGemini) -> None:
         ws.transport.abort()
     await asyncio.sleep(0.01)
     assert (fake.live.sessions[0].close_code, fake.live.sessions[0].closed_by) == (1006, "client")
+
+
+async def test_is_told_by_the_name_of_the_model(fake: FakeGemini) -> None:
+    async with session(fake, "fake-1011_after=0", SPOKEN) as live:
+        await live.send_realtime_input(text="hi")
+        with pytest.raises(errors.APIError) as caught:
+            await hear(live)
+    assert caught.value.code == 1011
 
 
 async def test_lets_a_test_speak_for_the_service(fake: FakeGemini) -> None:

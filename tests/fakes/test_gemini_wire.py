@@ -28,7 +28,7 @@ from tests.fakes.behaviours import (
 )
 from tests.fakes.gemini import FakeGemini
 from tests.fakes.gemini_answers import long_text
-from tests.fakes.serving import own_process, serving
+from tests.fakes.serving import own_process, serving, until
 
 STREAM = "/v1beta/models/gemini-3.8-flash:streamGenerateContent"
 WHOLE = "/v1beta/models/gemini-3.8-flash:generateContent"
@@ -267,7 +267,7 @@ def test_takes_its_time_in_virtual_time() -> None:
     run_virtual(run())
 
 
-def test_counts_three_hundred_streams_at_once() -> None:
+def test_counts_a_hundred_streams_at_once() -> None:
     async def run() -> None:
         async with FakeGemini() as fake:
             fake.script.append(Answer(chunks=5, delay=1), times=None)
@@ -275,9 +275,9 @@ def test_counts_three_hundred_streams_at_once() -> None:
             async with httpx.AsyncClient(
                 base_url=fake.url, headers={"x-goog-api-key": "test-key"}, trust_env=False, timeout=60, limits=limits
             ) as client:
-                answers = await asyncio.gather(*(read(client) for _ in range(300)))
+                answers = await asyncio.gather(*(read(client) for _ in range(100)))
             assert all(error is None and len(texts(data)) == 6 for data, error in answers)
-            assert (fake.connections, fake.most_running, fake.running) == (300, 300, 0)
+            assert (fake.connections, fake.most_running, fake.running) == (100, 100, 0)
 
     run_virtual(run())
 
@@ -332,6 +332,33 @@ def test_serves_from_a_thread() -> None:
         answer = client.post(WHOLE, params={"key": "test-key"}, json=BODY).json()
         assert answer["candidates"][0]["content"]["parts"] == [{"text": "hello"}]
         assert [asked.prompt for asked in fake.requests] == ["hi"]
+
+
+def test_sees_from_a_thread_that_a_client_has_left() -> None:
+    with serving(FakeGemini([Silence(1)])) as fake:
+        with (
+            httpx.Client(base_url=fake.url, trust_env=False) as client,
+            client.stream("POST", STREAM, params={"alt": "sse", "key": "test-key"}, json=BODY) as response,
+        ):
+            pieces = response.iter_bytes()
+            assert next(pieces).startswith(b"data: ")
+            assert fake.running == 1
+        until(lambda: fake.gone)
+        until(lambda: fake.running == 0)
+
+
+def test_treats_each_key_as_told() -> None:
+    async def run() -> None:
+        async with FakeGemini(keys=("one", "two")) as fake, client_of(fake, headers={}) as client:
+            fake.script.append(Fail(429), key="one", times=None)
+            codes = [
+                (await client.post(WHOLE, params={"key": key}, json=BODY)).status_code for key in ("one", "two", "one")
+            ]
+            assert codes == [429, 200, 429]
+            assert [asked.key for asked in fake.requests] == ["one", "two", "one"]
+            assert [asked.status for asked in fake.requests] == codes
+
+    run_virtual(run())
 
 
 def test_serves_from_a_process_of_its_own() -> None:
