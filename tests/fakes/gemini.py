@@ -18,6 +18,7 @@ from aiohttp import web
 
 from tests.fakes.behaviours import Behaviour, Drop, Fail, Long, NotJSON, OneByteAtATime, Script, Silence
 from tests.fakes.gemini_answers import Cut, Garbled, Hold, Pause, Step, long_blocks, merged, sse, steps
+from tests.fakes.gemini_checks import check_count, check_request
 from tests.fakes.gemini_files import Files
 from tests.fakes.gemini_live import LiveService
 from tests.fakes.gemini_models import table
@@ -27,8 +28,6 @@ from tests.fakes.gemini_wire import (
     Json,
     bad_key,
     bad_token,
-    check_count,
-    check_request,
     failure,
     no_key,
     unknown_model,

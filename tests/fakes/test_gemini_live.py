@@ -355,7 +355,7 @@ async def test_sees_a_client_leave_without_a_word(fake: FakeGemini) -> None:
         await say(ws, "hi")
         await rest(ws)
         ws.transport.abort()
-    await asyncio.sleep(0.01)
+    await fake.live.sessions[0].over.wait()
     assert (fake.live.sessions[0].close_code, fake.live.sessions[0].closed_by) == (1006, "client")
 
 
