@@ -125,7 +125,7 @@ def _events(answer: Answer, say: "_Saying") -> Iterator[Json]:
     for piece in split(thoughts, None):
         if event := say.thought(piece, shown=thinking):
             yield event
-    for piece in pieces(answer, say.asked):
+    for piece in pieces(answer, default_text(say.asked)):
         if say.spent_all:
             return
         yield say.text(piece)
@@ -193,13 +193,13 @@ class _Saying:
         return usage
 
 
-def pieces(answer: Answer, asked: Asked) -> list[str]:
-    """The text of an answer, as it is cut into chunks."""
+def pieces(answer: Answer, unsaid: str) -> list[str]:
+    """The text of an answer as it is cut into chunks; `unsaid` is for one that has none."""
     if isinstance(answer.chunks, tuple):
         return list(answer.chunks)
     if answer.text is None and answer.chunks is not None:
         return [f"{number} " for number in range(1, answer.chunks + 1)]
-    return split(default_text(asked) if answer.text is None else answer.text, answer.chunks)
+    return split(unsaid if answer.text is None else answer.text, answer.chunks)
 
 
 def split(text: str, chunks: int | None) -> list[str]:

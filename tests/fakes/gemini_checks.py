@@ -60,6 +60,8 @@ def check_count(asked: Asked) -> Asked:
 
 
 def check_fields(value: Json, known: frozenset[str], where: str) -> None:
+    if not isinstance(value, dict):
+        raise ApiError(400, f"Invalid value at '{where}' (message), {value!r}")
     for name in value:
         if name not in known:
             raise invalid_json(name, where)

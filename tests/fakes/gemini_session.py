@@ -91,17 +91,20 @@ async def receive(session: Session) -> Json | None:
 
 
 class RefusedError(Exception):
+    """What closes a session, with the reason that the client is told."""
+
     def __init__(self, reason: str, *, code: int = 1007) -> None:
         super().__init__(reason)
         self.code = code
 
 
 def refusal(error: ApiError | RefusedError) -> tuple[int, str]:
+    """The code and the reason to close with."""
     if isinstance(error, RefusedError):
         return error.code, str(error)
     return (1008 if error.code in (401, 403, 404) else 1007), str(error)
 
 
 def _short(reason: str) -> bytes:
-    """A close frame has room for 123 bytes of reason."""
-    return reason.encode()[:123]
+    """A close frame has room for 123 bytes of reason, and no half characters."""
+    return reason.encode()[:123].decode(errors="ignore").encode()

@@ -25,7 +25,7 @@ from tests.fakes.behaviours import (
     TruncatedClean,
     UnknownFields,
 )
-from tests.fakes.gemini_answers import Garbled, Hold, Pause, echo, long_piece, sine, split
+from tests.fakes.gemini_answers import Garbled, Hold, Pause, echo, long_piece, pieces, sine
 from tests.fakes.gemini_checks import check_fields, check_turn
 from tests.fakes.gemini_models import Live
 from tests.fakes.gemini_session import RefusedError, Session, receive, refusal
@@ -102,6 +102,8 @@ class Turns:
             return
         await self._interrupt()
         self._session.context += turns
+        if not self._session.context:
+            raise RefusedError("Request contains an invalid argument.")
         if content.get("turnComplete"):
             self._start()
 
@@ -209,7 +211,7 @@ class Turns:
 
     def _whole(self, answer: Answer, turn: Json) -> Iterator[Json | Pause]:
         yield Pause(answer.first_delay)
-        for piece in self._pieces(answer, turn):
+        for piece in pieces(answer, echo(turn)):
             yield from self._piece(piece)
             yield Pause(answer.delay)
         if answer.tool_calls:
@@ -226,21 +228,14 @@ class Turns:
         else:
             yield from self._ending(usage=answer.usage)
 
-    def _pieces(self, answer: Answer, turn: Json) -> list[str]:
-        if isinstance(answer.chunks, tuple):
-            return list(answer.chunks)
-        if answer.text is None and answer.chunks is not None:
-            return [f"{number} " for number in range(1, answer.chunks + 1)]
-        return split(echo(turn) if answer.text is None else answer.text, answer.chunks)
-
     def _first(self, pieces: int) -> Iterator[Json | Pause]:
         for number in range(pieces):
             yield from self._piece(f"piece {number + 1} ")
             yield Pause(0)
 
     def _go_away(self, behaviour: GoAway, turn: Json) -> Iterator[Json | Pause | _Closing]:
-        pieces = self._pieces(Answer(), turn)
-        before, after = pieces[: behaviour.after], pieces[behaviour.after :]
+        said = pieces(Answer(), echo(turn))
+        before, after = said[: behaviour.after], said[behaviour.after :]
         for piece in before:
             yield from self._piece(piece)
         yield {"goAway": {"timeLeft": behaviour.time_left}}

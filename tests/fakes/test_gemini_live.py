@@ -381,7 +381,13 @@ async def test_lets_a_test_speak_for_the_service(fake: FakeGemini) -> None:
 
 
 async def test_refuses_what_is_no_message(fake: FakeGemini) -> None:
-    for message in ("no json", '{"unheardOf": {}}', '{"realtimeInput": {"txt": "hi"}}', '{"setup": {}}'):
+    for message in (
+        "no json",
+        '{"clientContent": {"turns": ["hi"]}}',
+        '{"unheardOf": {}}',
+        '{"realtimeInput": {"txt": "hi"}}',
+        '{"setup": {}}',
+    ):
         async with bare(fake) as ws:
             await ws.send(message)
             _, closed = await rest(ws)

@@ -137,6 +137,9 @@ RESULT = {"role": "user", "parts": [{"functionResponse": {"name": "f", "response
         ({"contents": [USER, CALL, USER]}, "equal to the number of function call parts"),
         ({"contents": [{"parts": [{"text": "x" * (21 * 1024 * 1024)}]}]}, "payload size exceeds the limit"),
         ([], "Root element must be a message"),
+        ({"contents": "hi"}, "Invalid value at 'contents[0]'"),
+        ({"contents": [{"parts": "hi"}]}, "Invalid value at 'contents[0].parts[0]'"),
+        ({**BODY, "generationConfig": "hot"}, "Invalid value at 'generation_config'"),
     ],
 )
 def test_refuses_what_the_service_refuses(body: Any, message: str) -> None:
