@@ -31,13 +31,14 @@ async def google_tls(fake: FakeGemini, *, key: str = "test-key") -> AsyncIterato
 
 @asynccontextmanager
 async def google_cloud(fake: FakeGemini, *, token: str = "test-token") -> AsyncIterator[AsyncClient]:
-    """As Vertex: a project, a location and a token."""
+    """As Vertex: a project, a location and a token. Over TLS, for Live."""
+    trusted = ssl.create_default_context(cafile=fake.ca_file)
     client = genai.Client(
         vertexai=True,
         project="project",
         location="global",
         credentials=Credentials(token=token),  # type: ignore[no-untyped-call]
-        http_options=types.HttpOptions(base_url=fake.url),
+        http_options=types.HttpOptions(base_url=fake.tls_url, async_client_args={"ssl": trusted}),
     )
     async with _closing(client) as open_client:
         yield open_client

@@ -17,7 +17,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError
 from tests.clock import run_virtual
 from tests.fakes.behaviours import Answer, Close, Fail, GoAway, Interrupted, Long, Silence
 from tests.fakes.gemini import FakeGemini
-from tests.fakes.google import google, google_tls
+from tests.fakes.google import google, google_cloud, google_tls
 
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
 
@@ -197,6 +197,15 @@ async def test_calls_functions(fake: FakeGemini) -> None:
         await live.send_tool_response(function_responses=[answer])
         said, _, _ = await hear(live)
     assert said == 'The tools said: weather: {"result": "rain"}'
+
+
+async def test_speaks_as_vertex_with_a_token(fake: FakeGemini) -> None:
+    config = types.LiveConnectConfig.model_validate(SPOKEN)
+    model = "gemini-2.5-flash-native-audio-latest"
+    async with google_cloud(fake) as client, client.live.connect(model=model, config=config) as live:
+        await live.send_client_content(turns=HISTORY[0])
+        assert (await hear(live))[0] == "You said: My name is Ada."
+    assert fake.live.sessions[0].setup["model"].startswith("projects/project/locations/global/publishers/google/")
 
 
 async def test_hears_sound(fake: FakeGemini) -> None:
