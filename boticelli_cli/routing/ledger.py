@@ -163,7 +163,7 @@ class Ledger:
 
     def usage(self, account: str, model: str, now: float) -> Used:
         """What went out. Makes no file where there is none."""
-        if self._db is None and not self._path.exists():
+        if self._db is None and _is_missing(self._path):
             return Used(0, 0, 0, None)
 
         def work(db: sqlite3.Connection) -> Used:
@@ -232,6 +232,14 @@ class Ledger:
             f"the counts of requests cannot be kept in {self._path} ({why}); until this process ends, "
             "limits are kept without those of other processes"
         )
+
+
+def _is_missing(path: Path) -> bool:
+    """Whether there is no file; one that nobody lets us see is not missing."""
+    try:
+        return not path.exists()
+    except OSError:
+        return False
 
 
 def _create(path: Path) -> None:

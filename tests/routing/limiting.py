@@ -93,10 +93,24 @@ def of_tokens(tokens: int, mark: str = "x") -> Request:
     return asking(mark * (4 * (tokens - 4)))
 
 
+_opened: list[Ledger] = []
+
+
+def open_ledger(path: Path, **options: Any) -> Ledger:
+    """A ledger that is closed at the end of the test."""
+    _opened.append(Ledger(path, **options))
+    return _opened[-1]
+
+
+def close_ledgers() -> None:
+    while _opened:
+        _opened.pop().close()
+
+
 def limited(
     driver: Any, path: Path | Ledger, *, clock: Callable[[], float] | None = None, **limits: int | None
 ) -> Limited:
-    ledger = path if isinstance(path, Ledger) else Ledger(path, clock=clock or Wall())
+    ledger = path if isinstance(path, Ledger) else open_ledger(path, clock=clock or Wall())
     told = Limits(**limits)
     return Limited(driver, account="main", limits_of=lambda model: told, ledger=ledger, reset=pacific_day, zone=UTC)
 

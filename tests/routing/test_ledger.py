@@ -14,7 +14,7 @@ import pytest
 from boticelli_cli.catalog import Limits
 from boticelli_cli.routing.day import Day, pacific_day, utc_day
 from boticelli_cli.routing.ledger import Ledger, Slot, Spent, Used
-from tests.routing.limiting import NOON
+from tests.routing.limiting import NOON, open_ledger
 
 HEAD = """
 import os, resource, sys, time
@@ -60,7 +60,7 @@ def claim(ledger: Ledger, *, tokens: int = 5, account: str = "a", held: int | No
 
 def test_counts_what_went_out(path: Path) -> None:
     clock = Clock()
-    ledger = Ledger(path, clock=clock)
+    ledger = open_ledger(path, clock=clock)
     for tokens in (10, 20, 30):
         claim(ledger, tokens=tokens, rpm=5)
         clock.now += 25
@@ -71,7 +71,7 @@ def test_counts_what_went_out(path: Path) -> None:
 
 
 def test_what_is_only_reserved_is_not_counted_as_used_and_can_be_given_up(path: Path) -> None:
-    ledger = Ledger(path, clock=Clock())
+    ledger = open_ledger(path, clock=Clock())
     claim(ledger, rpm=1)
     reserved = claim(ledger, rpm=1)
     assert reserved.seconds == 60.5
@@ -82,7 +82,7 @@ def test_what_is_only_reserved_is_not_counted_as_used_and_can_be_given_up(path: 
 
 
 def test_a_reservation_moves_up_when_one_before_it_is_given_up(path: Path) -> None:
-    ledger = Ledger(path, clock=Clock())
+    ledger = open_ledger(path, clock=Clock())
     _, first, second = (claim(ledger, rpm=1) for _ in range(3))
     assert claim(ledger, rpm=1, held=second.id).seconds == 121
     ledger.release(first.id)
@@ -90,7 +90,7 @@ def test_a_reservation_moves_up_when_one_before_it_is_given_up(path: Path) -> No
 
 
 def test_real_usage_takes_the_place_of_an_estimate(path: Path) -> None:
-    ledger = Ledger(path, clock=Clock())
+    ledger = open_ledger(path, clock=Clock())
     slot = claim(ledger, tokens=90, tpm=100)
     assert claim(ledger, tokens=20, tpm=100).seconds > 0
     ledger.correct(slot.id, 3)
@@ -99,18 +99,17 @@ def test_real_usage_takes_the_place_of_an_estimate(path: Path) -> None:
 
 
 def test_makes_its_file_on_first_use_and_for_its_owner_only(path: Path) -> None:
-    ledger = Ledger(path)
+    ledger = open_ledger(path)
     assert ledger.usage("a", "m", NOON) == Used(0, 0, 0, None)
     assert not path.parent.exists()
     claim(ledger, rpm=1)
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert {stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()} == {0o600}
-    ledger.close()
 
 
 def test_stays_small(path: Path) -> None:
     clock = Clock()
-    ledger = Ledger(path, clock=clock)
+    ledger = open_ledger(path, clock=clock)
     for _ in range(400):
         claim(ledger, rpm=5)
         clock.now += 3600
@@ -123,7 +122,7 @@ def test_stays_small(path: Path) -> None:
 
 def test_a_spent_day_holds_until_it_is_over_even_with_a_clock_that_was_ahead(path: Path) -> None:
     clock = Clock(NOON + 365 * 86_400)
-    ledger = Ledger(path, clock=clock)
+    ledger = open_ledger(path, clock=clock)
     ledger.mark_spent("a", "m", utc_day(clock.now), utc_day(clock.now).end)
     assert isinstance(ledger.claim("a", "m", Limits(rpm=1), 5, utc_day), Spent)
     assert ledger.usage("a", "m", clock.now).spent_until == utc_day(clock.now).end
@@ -153,11 +152,10 @@ print(went)
     answers = [each.communicate(timeout=60) for each in processes]
     assert [error for _, error in answers] == [""] * 6
     assert sum(int(out) for out, _ in answers) == 60
-    ledger = Ledger(path)
+    ledger = open_ledger(path)
     used = ledger.usage("a", "m", ledger.now())
     assert (used.requests, used.tokens) == (60, 600)
     assert used.today in (60, 0), "none, if midnight has just passed"
-    ledger.close()
 
 
 def test_a_process_killed_within_a_transaction_leaves_the_ledger_usable(path: Path) -> None:
@@ -175,11 +173,10 @@ ledger._transact(stall)
     killed.send_signal(signal.SIGKILL)
     killed.communicate(timeout=30)
     warnings: list[str] = []
-    ledger = Ledger(path, warn=warnings.append)
+    ledger = open_ledger(path, warn=warnings.append)
     claim(ledger, rpm=60)
     assert ledger.usage("a", "m", ledger.now()).requests == 2
     assert warnings == []
-    ledger.close()
 
 
 def test_a_disk_that_fills_up_is_no_reason_to_stop(path: Path) -> None:
@@ -197,7 +194,7 @@ print(sum(slot.seconds <= 0 for slot in slots))
 
 def fallen_back(path: Path, told: list[str]) -> None:
     """A ledger that cannot use its file keeps limits all the same, and says why just once."""
-    ledger = Ledger(path, clock=Clock(), warn=told.append)
+    ledger = open_ledger(path, clock=Clock(), warn=told.append)
     assert [claim(ledger, rpm=2).seconds for _ in range(3)] == [0, 0, 60.5]
     assert ledger.usage("a", "m", NOON) == Used(2, 10, 2, None)
     ledger.close()
@@ -246,7 +243,7 @@ def test_a_folder_that_is_read_only_is_no_reason_to_stop(path: Path) -> None:
 
 
 def test_a_file_that_is_locked_for_seconds_is_no_reason_to_stop(path: Path) -> None:
-    Ledger(path).release(0)
+    open_ledger(path).release(0)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     told: list[str] = []
@@ -257,13 +254,12 @@ def test_a_file_that_is_locked_for_seconds_is_no_reason_to_stop(path: Path) -> N
 
 def test_what_a_file_damaged_in_use_has_forgotten_is_counted_anew(path: Path) -> None:
     told: list[str] = []
-    ledger = Ledger(path, clock=Clock(), warn=told.append)
+    ledger = open_ledger(path, clock=Clock(), warn=told.append)
     claim(ledger, rpm=2)
     ledger.close()
     path.write_bytes(b"\0" * 4096)
     assert [claim(ledger, rpm=2).seconds for _ in range(3)] == [0, 0, 60.5]
     assert len(told) == 1
-    ledger.close()
 
 
 @pytest.mark.parametrize(

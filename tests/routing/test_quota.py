@@ -3,9 +3,12 @@
 import asyncio
 import random
 import re
+import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,10 +18,10 @@ from boticelli_cli.catalog import Limits
 from boticelli_cli.errors import ProviderError, QuotaError
 from boticelli_cli.messages import Request
 from boticelli_cli.routing.day import pacific_day
-from boticelli_cli.routing.ledger import Ledger
+from boticelli_cli.routing.ledger import Ledger, Slot, Spent
 from boticelli_cli.routing.quota import Limited
 from tests.clock import run_virtual
-from tests.routing.limiting import NOON, Noting, Told, Wall, asking, limited, of_tokens, stream
+from tests.routing.limiting import NOON, Noting, Told, Wall, asking, limited, of_tokens, open_ledger, stream
 
 
 @pytest.fixture
@@ -103,7 +106,7 @@ def test_a_correction_upwards_holds_the_next_back(path: Path) -> None:
 def test_a_stream_that_breaks_keeps_its_estimate_and_counts_as_a_request(path: Path) -> None:
     driver = Noting(used=1, fail=lambda prompt: ProviderError("broken") if prompt.startswith("later") else None)
     clock = Wall()
-    ledger = Ledger(path, clock=clock)
+    ledger = open_ledger(path, clock=clock)
 
     async def ask() -> None:
         with pytest.raises(ProviderError, match="broken"):
@@ -175,7 +178,7 @@ def test_a_waiting_request_that_is_cancelled_leaves_its_place_to_the_next(path: 
 def test_a_thousand_cancelled_at_random_moments_leave_every_lease_free(path: Path, seed: int) -> None:
     chance = random.Random(seed)
     driver = Noting(seconds=3.0)
-    ledger = Ledger(path, clock=Wall())
+    ledger = open_ledger(path, clock=Wall())
     quota = limited(driver, ledger, rpm=300, tpm=50_000, max_concurrent=20)
 
     async def one() -> None:
@@ -197,7 +200,6 @@ def test_a_thousand_cancelled_at_random_moments_leave_every_lease_free(path: Pat
         await asyncio.wait_for(stream(quota, asking()), 4)
 
     run_virtual(ask())
-    ledger.close()
 
 
 def test_a_spent_day_ends_the_wait_at_once_and_says_when_it_comes_back(path: Path) -> None:
@@ -378,7 +380,7 @@ def test_waits_too_short_to_notice_are_not_told(path: Path) -> None:
 
 def test_a_listener_that_fails_leaves_no_place_reserved(path: Path) -> None:
     clock = Wall()
-    ledger = Ledger(path, clock=clock)
+    ledger = open_ledger(path, clock=clock)
     quota = limited(Noting(), ledger, rpm=1)
 
     class Broken(Told):
@@ -433,7 +435,7 @@ def test_a_clock_that_visits_the_next_day_loses_no_count_of_this_one(path: Path)
 def test_a_machine_that_slept_through_its_turn_is_checked_again(path: Path) -> None:
     """Its clock jumps on while it waits; by then others have filled the minute."""
     clock, driver = Wall(), Noting()
-    ledger = Ledger(path, clock=clock)
+    ledger = open_ledger(path, clock=clock)
     quota = limited(driver, ledger, rpm=1)
 
     async def ask() -> None:
@@ -483,14 +485,12 @@ def test_no_rolling_minute_holds_more_than_it_may(
                         pass
 
     async def life(share: list[tuple[float, int, int, int]]) -> None:
-        ledgers = [Ledger(path, clock=clock) for _ in range(3)]
+        ledgers = [open_ledger(path, clock=clock) for _ in range(3)]
         quotas = [limited(driver, ledger, rpm=rpm, tpm=tpm) for ledger in ledgers]
         async with asyncio.TaskGroup() as group:
             for arrival in share:
                 group.create_task(one(quotas, *arrival))
         clock.offset = clock()
-        for ledger in ledgers:
-            ledger.close()
 
     half = len(arrivals) // 2 if restart else len(arrivals)
     for share in (arrivals[:half], arrivals[half:]):
@@ -509,7 +509,7 @@ def test_messages_name_times_in_the_machines_own_zone_when_none_is_given(path: P
         Noting(),
         account="main",
         limits_of=lambda model: Limits(rpd=1),
-        ledger=Ledger(path, clock=Wall()),
+        ledger=open_ledger(path, clock=Wall()),
         reset=pacific_day,
     )
 
@@ -520,3 +520,48 @@ def test_messages_name_times_in_the_machines_own_zone_when_none_is_given(path: P
         assert re.search(r"at \d\d:\d\d \S+ \(in 12 h 0 min\)$", caught.value.message)
 
     run_virtual(ask())
+
+
+class Counting(Ledger):
+    """Counts how often it is asked for a place."""
+
+    claims = 0
+
+    def claim(self, *arguments: Any, **options: Any) -> Slot | Spent:
+        self.claims += 1
+        return super().claim(*arguments, **options)
+
+
+def test_only_the_first_in_line_asks_the_ledger(path: Path) -> None:
+    """A hundred requests, five a minute: once each, once more when its time has come, and every five seconds."""
+    driver = Noting()
+    ledger = Counting(path, clock=Wall())
+    run_virtual(all_of(limited(driver, ledger, rpm=5), *[asking()] * 100))
+    ledger.close()
+    assert driver.times[-1] == pytest.approx(19 * 60.5, abs=1)
+    assert ledger.claims <= 2 * 100 + 19 * 60.5 / 5
+
+
+def test_processes_take_turns(path: Path) -> None:
+    """Each has many waiting; none of them is left behind."""
+    drivers = [Noting() for _ in range(4)]
+    clock = Wall()
+
+    async def ask() -> None:
+        async with asyncio.TaskGroup() as group:
+            for driver in drivers:
+                group.create_task(all_of(limited(driver, path, clock=clock, rpm=2), *[asking()] * 5))
+
+    run_virtual(ask())
+    for driver in drivers:
+        assert all(later - at <= 122 for at, later in pairwise(driver.times))
+    assert max(driver.times[-1] for driver in drivers) == pytest.approx(9 * 60.5, abs=1)
+
+
+@pytest.mark.slow
+def test_ten_thousand_wait_without_weighing_on_anybody(path: Path) -> None:
+    driver = Noting()
+    began = time.process_time()
+    run_virtual(all_of(limited(driver, path, rpm=1_000), *[asking()] * 10_000))
+    assert driver.times[-1] == pytest.approx(9 * 60.5, abs=1)
+    assert time.process_time() - began < 60
