@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from boticelli_cli.catalog import EMBEDDED, PROVIDERS, Catalog, Model, place
-from boticelli_cli.config import Config, environment, read_config
+from boticelli_cli.config import Config, cache_folder, environment, read_config
 from boticelli_cli.drivers.base import Driver
 from boticelli_cli.errors import UsageError, did_you_mean
 from boticelli_cli.events import Event
+from boticelli_cli.listings import keep_listing, with_listings
 from boticelli_cli.messages import Finish
 from boticelli_cli.narrative.bound import check_bound
 from boticelli_cli.narrative.files import MAX_BYTES, read_bounded, why_not_writable
@@ -24,7 +25,16 @@ from boticelli_cli.narrative.model import InputPart, Narrative, Variable
 from boticelli_cli.narrative.saves import save_path, with_save_paths
 from boticelli_cli.narrative.variables import bind
 from boticelli_cli.prices import cost_usd
-from boticelli_cli.providers import Providers, check_models, default_model, today
+from boticelli_cli.providers import (
+    DRIVEN,
+    LimitState,
+    Providers,
+    check_models,
+    default_model,
+    limit_states,
+    list_models,
+    today,
+)
 from boticelli_cli.runs.answer import write_answer, write_bytes
 from boticelli_cli.runs.executor import MAX_PARALLEL, execute
 from boticelli_cli.runs.plan import Plan, describe_plan, make_plan, pick, plan_json
@@ -33,6 +43,7 @@ __all__ = [
     "MAX_BYTES",
     "MAX_PARALLEL",
     "InputPart",
+    "LimitState",
     "Loaded",
     "Model",
     "Prepared",
@@ -42,6 +53,7 @@ __all__ = [
     "config_files",
     "environment",
     "known_models",
+    "limits",
     "load",
     "models",
     "narrative_schema",
@@ -49,7 +61,9 @@ __all__ = [
     "prepare",
     "prepare_prompt",
     "read_bounded",
+    "refresh_models",
     "run",
+    "unlimited_accounts",
     "why_not_writable",
     "write_answer",
     "write_bytes",
@@ -175,7 +189,7 @@ def prepare(
     scope = bind(narrative, variables or {}, environment())
     check_bound(narrative, scope)
     plan = make_plan(with_save_paths(narrative, scope))
-    catalog = Catalog.builtin()
+    catalog = _catalog()
     providers = None
     if driver is None:
         notices += check_models(plan, config, catalog)
@@ -253,7 +267,7 @@ def models(today: date, *, provider: str | None = None, live: bool = False, reti
     if provider is not None and provider not in PROVIDERS:
         hint = did_you_mean(provider, PROVIDERS) or f"; there are {', '.join(PROVIDERS)}"
         raise UsageError(f"unknown provider '{provider}'{hint}")
-    known = (*Catalog.builtin().models(), *(Model(name, EMBEDDED, "sse") for name in MODELS))
+    known = (*_catalog().models(), *(Model(name, EMBEDDED, "sse") for name in MODELS))
     return tuple(
         model
         for model in known
@@ -261,6 +275,34 @@ def models(today: date, *, provider: str | None = None, live: bool = False, reti
         and (not live or model.call == "live")
         and (retired or not model.is_gone(today))
     )
+
+
+async def refresh_models(provider: str | None = None) -> int:
+    """Ask providers which models they have, and remember it; how many there are.
+
+    Without a `provider`, all are asked that there is an account for. Raises CredentialsError and ProviderError.
+    """
+    config = read_config(environment(), Path())
+    asked = [provider] if provider is not None else [each for each in DRIVEN if config.accounts_of(each)] or DRIVEN[:1]
+    count = 0
+    for each in asked:
+        if each not in DRIVEN:
+            raise UsageError(f"{each} cannot be asked which models it has; there is {', '.join(DRIVEN)}")
+        listed = await list_models(config, each)
+        keep_listing(cache_folder(environment()), each, listed)
+        count += len(listed)
+    return count
+
+
+def limits() -> list[LimitState]:
+    """What is left of every limit that is known. Raises ConfigError."""
+    return list(limit_states(read_config(environment(), Path()), _catalog(), environment()))
+
+
+def unlimited_accounts() -> list[str]:
+    """The accounts of which no limits are known."""
+    config = read_config(environment(), Path())
+    return [each.name for each in config.accounts if each.tier is None and not config.limits]
 
 
 def attach(name: str, data: bytes | None = None) -> InputPart:
@@ -280,6 +322,11 @@ def narrative_schema() -> dict[str, Any]:
     from boticelli_cli.narrative.document import json_schema
 
     return json_schema()
+
+
+def _catalog() -> Catalog:
+    """What is known of models, and what providers have listed since."""
+    return with_listings(Catalog.builtin(), cache_folder(environment()), DRIVEN)
 
 
 def _rehearsal_model(model: str | None) -> str:

@@ -151,6 +151,10 @@ class Catalog:
         name = model.removeprefix(f"{provider}/")
         return self._entries.tiers.get(provider, {}).get(tier, {}).get(name, Limits())
 
+    def limited_models(self, provider: str, tier: str) -> tuple[str, ...]:
+        """The models of which a tier's limits are known."""
+        return tuple(self._entries.tiers.get(provider, {}).get(tier, {}))
+
     def nearest(self, name: str, provider: str, today: date) -> str:
         """The end of a sentence about an unknown model: the nearest one that answers, or a retired one, or nothing."""
         name = name.removeprefix(f"{provider}/")

@@ -5,15 +5,17 @@ Dispatch → WithRetries → Limited → Gemini or GeminiLive
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boticelli_cli.catalog import DEFAULTS, EMBEDDED, Call, Catalog, Limits, place
+from boticelli_cli.catalog import DEFAULTS, EMBEDDED, Call, Catalog, Limits, ListedModel, place
 from boticelli_cli.config import Account, Config, state_folder
 from boticelli_cli.drivers.base import Driver
 from boticelli_cli.errors import CredentialsError, InputError, Problem, UsageError
 from boticelli_cli.fitting import fit, unreadable
+from boticelli_cli.listings import calls_of
 from boticelli_cli.messages import Media, Message, Request
 from boticelli_cli.narrative.model import Act
 from boticelli_cli.routing.dispatch import Dispatch
@@ -21,16 +23,19 @@ from boticelli_cli.runs.plan import Plan
 
 if TYPE_CHECKING:
     from boticelli_cli.drivers.gemini_access import GeminiAccess
-    from boticelli_cli.routing.ledger import Ledger
+    from boticelli_cli.routing.ledger import Ledger, Used
 
 __all__ = [
     "DRIVEN",
+    "LimitState",
     "Providers",
     "account_of",
     "check_models",
     "default_model",
     "ledger_path",
+    "limit_states",
     "limits_of",
+    "list_models",
     "today",
 ]
 
@@ -41,6 +46,17 @@ DRIVEN = ("gemini",)
 def today() -> date:
     """The day by which models are retired."""
     return datetime.now(UTC).date()
+
+
+@dataclass(frozen=True, slots=True)
+class LimitState:
+    """What an account may ask of a model, and what it has asked; `resets_at` is when the day is over."""
+
+    account: Account
+    model: str
+    limits: Limits
+    used: "Used"
+    resets_at: datetime
 
 
 class Providers:
@@ -102,6 +118,40 @@ class Providers:
                 reset=pacific_day,
             )
         )
+
+
+async def list_models(config: Config, provider: str) -> list[ListedModel]:
+    """The models that a provider says an account can ask. Raises ProviderError, and CredentialsError without one."""
+    from boticelli_cli.drivers.gemini import Gemini
+
+    gemini = Gemini(_access(account_of(config, provider)))
+    try:
+        return [
+            ListedModel(each.name, each.input_limit, each.output_limit, calls_of(each.methods))
+            for each in await gemini.models()
+        ]
+    finally:
+        await gemini.aclose()
+
+
+def limit_states(config: Config, catalog: Catalog, environ: Mapping[str, str]) -> Iterator["LimitState"]:
+    """What is left of every limit that is known: of each account, each model that it may ask only so much."""
+    from boticelli_cli.routing.day import pacific_day
+    from boticelli_cli.routing.ledger import Ledger
+
+    ledger = Ledger(ledger_path(state_folder(environ)))
+    try:
+        now = ledger.now()
+        for account in config.accounts:
+            of_tier = catalog.limited_models(account.provider, account.tier) if account.tier is not None else ()
+            written = [model for provider, model in config.limits if provider == account.provider]
+            for model in dict.fromkeys((*written, *of_tier)):
+                limits = limits_of(config, catalog, account, model)
+                used = ledger.usage(account.name, model, now)
+                until = used.spent_until or pacific_day(now).end
+                yield LimitState(account, model, limits, used, datetime.fromtimestamp(until, UTC))
+    finally:
+        ledger.close()
 
 
 def account_of(config: Config, provider: str) -> Account:

@@ -34,12 +34,13 @@ MAP: dict[str, set[str]] = {
     "views": {"errors", "messages", "events"},
     "gateway": {"errors", "messages", "drivers.base", "wire"},
     # the parts, joined
+    "listings": {"catalog", "runs"},
     "providers": {
-        *("errors", "messages", "catalog", "fitting", "config", "narrative", "drivers", "routing", "runs"),
+        *("errors", "listings", "messages", "catalog", "fitting", "config", "narrative", "drivers", "routing", "runs"),
     },
     "app": {
         *("errors", "messages", "events", "catalog", "fitting", "prices", "config", "narrative"),
-        *("drivers", "routing", "runs", "gateway", "providers"),
+        *("drivers", "routing", "runs", "gateway", "listings", "providers"),
     },
     "cli": {"app", "errors", "events", "views"},
     "__init__": {"app", "errors", "events", "messages", "narrative"},

@@ -47,6 +47,10 @@ def models(
     everything: Annotated[
         bool, typer.Option("--all", help="Those too that were shut down.", envvar="BOTICELLI_MODELS_ALL")
     ] = False,
+    refresh: Annotated[
+        bool,
+        typer.Option("--refresh", help="Ask the providers first which they have.", envvar="BOTICELLI_MODELS_REFRESH"),
+    ] = False,
     shown_as: Annotated[
         ModelsFormat,
         typer.Option("--format", metavar="FORMAT", help="text or json.", envvar="BOTICELLI_MODELS_FORMAT"),
@@ -64,11 +68,18 @@ def models(
       boticelli models --provider gemini --live
       boticelli models | cut -f1
       boticelli models --all --format json
+      boticelli models --refresh --provider gemini
     """
     options = global_options(context, quiet, verbose)
     with telling_errors(shown_as):
         from boticelli_cli import app
 
+        if refresh:
+            from boticelli_cli.cli.play import wait_for
+
+            count = wait_for(app.refresh_models(provider))
+            if not options.quiet:
+                tell(f"{count} models are listed there")
         today = datetime.now(UTC).date()
         found = app.models(today, provider=provider, live=live, retired=everything)
         if shown_as is ModelsFormat.json:

@@ -5,12 +5,12 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import aclosing, contextmanager, nullcontext, suppress
 from io import StringIO
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from boticelli_cli.cli.failures import INTERRUPTED, exit_code_of
 from boticelli_cli.cli.options import Format, GlobalOptions
@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from boticelli_cli.views.notes import Notes
     from boticelli_cli.views.record import Record
 
-__all__ = ["play", "refuse_output"]
+__all__ = ["play", "refuse_output", "wait_for"]
+
+Result = TypeVar("Result")
+
+
+def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
+    """Do something that takes its time and shows nothing meanwhile. Ctrl-C ends the program."""
+    return asyncio.run(work)
 
 
 def refuse_output(output: Path | None, taken: Iterable[Path] = (), *, option: str = "--output") -> None:

@@ -1,8 +1,8 @@
 """Rate limits, kept on our side: requests and tokens a minute, requests a day, requests at once."""
 
 import math
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
@@ -61,14 +61,13 @@ class Limited:
 
     def stream(self, request: Request) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
         limits = self._limits_of(request.model)
-        if limits == _UNLIMITED:
-            return self._driver.stream(request)
-        return self._stream(request, limits)
+        return self._stream_unlimited(request) if limits == _UNLIMITED else self._stream(request, limits)
 
     async def generate(self, request: Request) -> Response:
         limits = self._limits_of(request.model)
         if limits == _UNLIMITED:
-            return await self._driver.generate(request)
+            with self._naming_the_reset():
+                return await self._driver.generate(request)
         async with self._admitted(request, limits) as admission:
             try:
                 response = await self._driver.generate(request)
@@ -80,6 +79,21 @@ class Limited:
     def under_way(self, model: str) -> int:
         """How many requests to a model hold a lease."""
         return self._lines[model].running if model in self._lines else 0
+
+    @asynccontextmanager
+    async def _stream_unlimited(self, request: Request) -> AsyncIterator[AsyncIterator[Delta]]:
+        async with AsyncExitStack() as stack:
+            with self._naming_the_reset():
+                deltas = await stack.enter_async_context(self._driver.stream(request))
+            yield deltas
+
+    @contextmanager
+    def _naming_the_reset(self) -> Iterator[None]:
+        """Say of a day that the provider calls spent when it is over."""
+        try:
+            yield
+        except QuotaError as error:
+            raise self._with_reset(error, self._reset(self._ledger.now()).end) from error
 
     @asynccontextmanager
     async def _stream(self, request: Request, limits: Limits) -> AsyncIterator[AsyncIterator[Delta]]:
@@ -179,6 +193,9 @@ class Limited:
         until = error.resets_at.timestamp() if error.resets_at is not None else day.end
         self._ledger.mark_spent(self._account, admission.model, day, until)
         admission.line.wake()
+        return self._with_reset(error, until)
+
+    def _with_reset(self, error: QuotaError, until: float) -> QuotaError:
         return QuotaError(
             error.message
             if error.resets_at is not None

@@ -173,7 +173,8 @@ class LiveView:
     def _countdown(self, waiting: ActWaiting | ActRetrying) -> str:
         left = max(waiting.seconds - (self._now() - self._heard.get(waiting.act, self._now())), 0.0)
         if isinstance(waiting, ActWaiting):
-            return f"waits {seconds_in_words(left)} {waiting.reason}"
+            long = f"{seconds_in_words(left)} " if waiting.seconds else ""  # 0: nobody can tell
+            return f"waits {long}{waiting.reason}"
         return f"asks again in {seconds_in_words(left)}: {waiting.error.message}"
 
     def _line(self, act: ActRecord) -> Text:

@@ -39,7 +39,8 @@ def progress(event: Event, record: Record) -> str | None:
         case ActFailed():
             return f"✗ {event.act} · {event.error.message}"
         case ActWaiting():
-            return f"… {event.act} · waits {seconds_in_words(event.seconds)} {event.reason}"
+            long = f"{seconds_in_words(event.seconds)} " if event.seconds else ""  # 0: nobody can tell
+            return f"… {event.act} · waits {long}{event.reason}"
         case ActRetrying():
             again = f"attempt {event.attempt} in {seconds_in_words(event.seconds)}"
             return f"↻ {event.act} · {event.error.message} · {again}"

@@ -9,7 +9,7 @@ import pytest
 from tests.cli.stories import CHAIN, write
 from tests.process import boticelli
 
-COMMANDS = ["run", "stream", "check", "new", "models", "schema"]
+COMMANDS = ["run", "stream", "check", "new", "models", "limits", "schema"]
 
 
 def test_version() -> None:

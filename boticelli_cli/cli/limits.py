@@ -1,0 +1,103 @@
+"""`boticelli limits`: what is left of each quota."""
+
+import json
+import sys
+from datetime import UTC
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from boticelli_cli.cli.failures import tell, telling_errors
+from boticelli_cli.cli.options import Quiet, Verbose, global_options
+from boticelli_cli.cli.tables import aligned
+
+if TYPE_CHECKING:
+    from boticelli_cli.app import LimitState
+
+__all__ = ["limits"]
+
+HEADING = ("ACCOUNT", "MODEL", "MINUTE", "TOKENS", "DAY", "BACK AT")
+
+
+class LimitsFormat(StrEnum):
+    text = "text"
+    json = "json"
+
+
+def limits(
+    context: typer.Context,
+    shown_as: Annotated[
+        LimitsFormat,
+        typer.Option("--format", metavar="FORMAT", help="text or json.", envvar="BOTICELLI_LIMITS_FORMAT"),
+    ] = LimitsFormat.text,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show what is left of each quota: requests and tokens this minute, requests today, and when the day is over.
+
+    Shown as "left of limit", for the accounts whose tier or limits are known. In a pipe the columns are separated by
+    tabs, without a heading.
+
+    \b
+    Examples:
+      boticelli limits
+      boticelli limits --format json
+    """
+    options = global_options(context, quiet, verbose)
+    with telling_errors(shown_as):
+        from boticelli_cli import app
+
+        states = app.limits()
+        if shown_as is LimitsFormat.json:
+            print(json.dumps({"limits": [_as_json(state) for state in states]}, ensure_ascii=False, indent=2))
+        elif states and sys.stdout.isatty():
+            print("\n".join(aligned(HEADING, [_row(state) for state in states])))
+        else:
+            for state in states:
+                print("\t".join(_row(state)))
+        sys.stdout.flush()
+        if not options.quiet:
+            _tell_of_others(app.unlimited_accounts(), any_limits=bool(states))
+
+
+def _tell_of_others(unlimited: list[str], *, any_limits: bool) -> None:
+    for name in unlimited:
+        tell(f"account '{name}' has no known limits, so nothing is held back; give it a 'tier', or set 'limits'")
+    if not unlimited and not any_limits:
+        tell("there are no accounts; set GEMINI_API_KEY, or 'accounts' in the configuration")
+
+
+def _row(state: "LimitState") -> tuple[str, ...]:
+    limits, used = state.limits, state.used
+    return (
+        state.account.name,
+        state.model,
+        _left(limits.rpm, used.requests),
+        _left(limits.tpm, used.tokens),
+        "spent" if used.spent_until is not None else _left(limits.rpd, used.today),
+        f"{state.resets_at.astimezone():%H:%M %Z}",
+    )
+
+
+def _left(limit: int | None, used: int) -> str:
+    return f"{max(limit - used, 0):,} of {limit:,}" if limit is not None else f"{used:,} used"
+
+
+def _as_json(state: "LimitState") -> dict[str, Any]:
+    limits, used = state.limits, state.used
+    windows = {
+        "requests_a_minute": (limits.rpm, used.requests),
+        "tokens_a_minute": (limits.tpm, used.tokens),
+        "requests_a_day": (limits.rpd, used.today),
+    }
+    data: dict[str, Any] = {"account": state.account.name, "provider": state.account.provider, "model": state.model}
+    for name, (limit, count) in windows.items():
+        data[name] = {"used": count}
+        if limit is not None:
+            data[name] |= {"limit": limit, "left": max(limit - count, 0)}
+    if limits.max_concurrent is not None:
+        data["max_concurrent"] = limits.max_concurrent
+    data["day_is_spent"] = used.spent_until is not None or (limits.rpd is not None and used.today >= limits.rpd)
+    data["day_resets_at"] = state.resets_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return data
