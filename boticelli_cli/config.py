@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boticelli_cli.catalog import Limits, Price
-from boticelli_cli.errors import ConfigError, Problem, UsageError
+from boticelli_cli.catalog import Catalog, Limits, Price
+from boticelli_cli.errors import ConfigError, Problem, UsageError, did_you_mean
 from boticelli_cli.narrative.model import Settings
 
 if TYPE_CHECKING:
@@ -151,6 +151,11 @@ def _more_problems(document: "ConfigDocument", source: "Source") -> list[Problem
             message = f"there is an account '{account.name}' already; give this one another name"
             problems.append(source.problem(("accounts", index, "name"), message))
         names.add(account.name)
+        tiers = Catalog.builtin().tiers(account.provider) if account.tier is not None else ()
+        if account.tier is not None and account.tier not in tiers:
+            hint = did_you_mean(account.tier, tiers) or f"; there are {', '.join(tiers)}"
+            message = f"account {index + 1}: {account.provider} has no tier '{account.tier}'{hint}"
+            problems.append(source.problem(("accounts", index, "tier"), message))
     return problems
 
 

@@ -1,6 +1,6 @@
 """Fitting a document into the shape that it is to have: what fits, and a sentence for everything that does not."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -44,10 +44,14 @@ def validate(shape: type[Fitted], source: Source) -> tuple[Fitted, list[Problem]
             return shape.model_validate(data), problems
         except ValidationError as error:
             details = error.errors(include_url=False)
+        told = len(problems)
         for detail in details:
             path = detail["loc"]
-            problems.append(source.problem(path, f"{_where(path)}{_sentence(shape, path, detail)}"))
+            problem = source.problem(path, f"{_where(path)}{_sentence(shape, path, detail)}")
+            problems += [problem] if problem not in problems[:told] else []
             _take_out(data, path, whole_part=detail["type"] != "extra_forbidden")
+        if len(problems) == told:  # what lacks something cannot be mended by taking out
+            break
     return shape.model_validate({}), problems
 
 
@@ -138,7 +142,7 @@ def _sentence(shape: type[BaseModel], path: DocumentPath, detail: ErrorDetails) 
         case "string_too_short" | "too_short":
             return f"{key} must not be empty"
         case "greater_than_equal" | "less_than_equal" | "greater_than":
-            return f"{key} is {_shown(value)}; it must be {_range(shape, path)}"
+            return f"{key} is {_shown(value)}; it must be {_range(shape, path, context)}"
     return detail["msg"]
 
 
@@ -204,12 +208,14 @@ def _known_keys(shape: type[BaseModel], path: DocumentPath) -> list[str]:
     return list(found.model_fields) if found else []
 
 
-def _range(shape: type[BaseModel], path: DocumentPath) -> str:
+def _range(shape: type[BaseModel], path: DocumentPath, context: Mapping[str, Any]) -> str:
+    """What a number may be: all its limits where they stand at its key, else the one that it passed."""
     found = _shape_at(shape, path[:-1])
     limits: dict[str, Any] = {}
     if found is not None:
         for limit in found.model_fields[str(path[-1])].metadata:
             limits |= {name: getattr(limit, name) for name in ("ge", "le", "gt") if hasattr(limit, name)}
+    limits = limits or dict(context)
     if "gt" in limits:
         return f"more than {limits['gt']} and at most {limits['le']}"
     if len(limits) == 2:
