@@ -1,23 +1,45 @@
 """Running a plan: what is asked, in what order, and what is told of it."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from boticelli_cli.errors import ProviderError, StreamError
-from boticelli_cli.events import ActFailed, ActFinished, ActSkipped, Event, RunFailed, RunFinished, RunInterrupted
-from boticelli_cli.messages import Delta, Finish, Media, MediaDelta, Message, Text, TextDelta, ThinkingDelta, Usage
+from boticelli_cli.drivers.base import Notice, Retrying, Waiting, notify
+from boticelli_cli.errors import ProviderError, QuotaError, StreamError
+from boticelli_cli.events import (
+    ActFailed,
+    ActFinished,
+    ActRetrying,
+    ActSkipped,
+    ActWaiting,
+    Event,
+    RunFailed,
+    RunFinished,
+    RunInterrupted,
+)
+from boticelli_cli.messages import (
+    Delta,
+    Finish,
+    Media,
+    MediaDelta,
+    Message,
+    Request,
+    Text,
+    TextDelta,
+    ThinkingDelta,
+    Usage,
+)
 from boticelli_cli.narrative.saves import with_save_paths
 from boticelli_cli.narrative.variables import bind
 from boticelli_cli.runs.executor import execute
 from boticelli_cli.runs.plan import make_plan
 from tests.clock import run_virtual
 from tests.narrative.writing import narrative
-from tests.scripted import Scripted
+from tests.scripted import Scripted, prompt_of
 
 Watch = Callable[[Event, asyncio.Event], None]
 
@@ -412,3 +434,92 @@ def test_a_thousand_acts_side_by_side_and_in_a_row_all_finish() -> None:
     assert isinstance(perform(row, driver)[-1], RunFinished)
     assert len(driver.requests) == 2000
     assert len(driver.requests[-1].messages) == 3
+
+
+class Telling(Scripted):
+    """A driver that tells notices before it answers, and then takes its time."""
+
+    def __init__(self, *notices: Notice, fails: str = "", seconds: float = 0.0) -> None:
+        super().__init__()
+        self._notices = notices
+        self._fails = fails
+        self._wait = seconds
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[AsyncIterator[Delta]]:
+        if prompt_of(request) == self._fails:
+            await asyncio.sleep(1)
+            raise QuotaError("the day is spent")
+        for notice in self._notices:
+            await notify(notice)
+        await asyncio.sleep(self._wait)
+        async with super().stream(request) as deltas:
+            yield deltas
+
+
+def test_waits_and_retries_of_an_act_are_told_before_its_first_word() -> None:
+    error = ProviderError("busy", status=503)
+    events = perform(CHAIN, Telling(Waiting("for a turn", 2.0), Retrying(error, 2, 0.5)))
+    assert types(events)[1:5] == ["act.started a", "act.waiting a", "act.retrying a", "act.delta a"]
+    waiting, retrying = events[2:4]
+    assert isinstance(waiting, ActWaiting)
+    assert isinstance(retrying, ActRetrying)
+    assert (waiting.reason, waiting.seconds) == ("for a turn", 2.0)
+    assert (retrying.error.message, retrying.error.status, retrying.attempt, retrying.seconds) == ("busy", 503, 2, 0.5)
+
+
+def test_an_act_that_waits_for_its_turn_is_withdrawn_when_another_fails() -> None:
+    story = """
+        narrative: {name: n, model: m, context: fresh}
+        acts: {a: Fail., b: Wait.}
+    """
+    events = perform(story, Telling(Waiting("for a turn", 55.0), fails="Fail.", seconds=55.0))
+    assert types(events)[-3:] == ["act.failed a", "act.skipped b", "run.failed"]
+    assert isinstance(events[-1], RunFailed)
+    assert events[-1].error.kind == "quota"
+
+
+def test_an_act_whose_wait_is_over_is_not_withdrawn() -> None:
+    story = """
+        narrative: {name: n, model: m, context: fresh}
+        acts: {a: Fail., b: Ask.}
+    """
+    events = perform(story, Telling(Waiting("for a turn", 0.5), fails="Fail.", seconds=5.0))
+    assert "act.finished b" in types(events)
+
+
+def test_what_acts_cost_is_told_and_added_up() -> None:
+    def cost_of(model: str, finish: Finish) -> float | None:
+        return 0.25 if model == "m" else None
+
+    story = """
+        narrative: {name: n, model: m, context: fresh}
+        acts: {a: One., b: Two., c: {prompt: Three., model: other}}
+    """
+    events = perform(story, Scripted(), cost_of=cost_of)
+    costs = {event.act: event.cost_usd for event in events if isinstance(event, ActFinished)}
+    assert costs == {"a": 0.25, "b": 0.25, "c": None}
+    end = events[-1]
+    assert isinstance(end, RunFinished)
+    assert (end.cost_usd, end.unpriced) == (0.5, ("other",))
+
+
+def test_settings_reach_the_driver_as_they_are_written() -> None:
+    driver = Scripted()
+    story = """
+        narrative: {name: n, model: m, timeout: 30, options: {generationConfig: {topK: 1, seed: 2}}}
+        acts:
+          a: {prompt: One., thinking: high, retries: 0, options: {generationConfig: {topK: 3}, labels: null}}
+    """
+    perform(story, driver)
+    [request] = driver.requests
+    assert (request.timeout, request.thinking, request.retries) == (30, "high", 0)
+    assert request.options == {"generationConfig": {"topK": 3, "seed": 2}, "labels": None}
+
+
+def test_later_acts_are_told_the_words_of_an_answer_and_not_its_sound() -> None:
+    sound = Media("audio", "audio/wav", data=b"RIFF")
+    picture = Media("image", "image/png", data=b"PNG")
+    driver = Scripted(lambda prompt: [TextDelta("Hello."), MediaDelta(sound), MediaDelta(picture)])
+    perform(CHAIN, driver)
+    assert driver.requests[1].messages[1] == Message("assistant", (Text("Hello."), picture))

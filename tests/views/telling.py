@@ -8,7 +8,9 @@ from boticelli_cli.events import (
     ActDelta,
     ActFailed,
     ActFinished,
+    ActRetrying,
     ActStarted,
+    ActWaiting,
     ErrorInfo,
     PlannedAct,
     RunFailed,
@@ -16,7 +18,7 @@ from boticelli_cli.events import (
     RunInterrupted,
     RunStarted,
 )
-from boticelli_cli.messages import Usage
+from boticelli_cli.messages import Media, Usage
 
 
 class Teller:
@@ -38,6 +40,18 @@ class Teller:
 
     def said(self, act: str, text: str) -> ActDelta:
         return ActDelta(**self._facts(), act=act, text=text)
+
+    def thought(self, act: str, text: str) -> ActDelta:
+        return ActDelta(**self._facts(), act=act, thinking=text)
+
+    def spoke(self, act: str, data: bytes) -> ActDelta:
+        return ActDelta(**self._facts(), act=act, media=Media("audio", "audio/wav", data=data))
+
+    def waits(self, act: str, seconds: float) -> ActWaiting:
+        return ActWaiting(**self._facts(), act=act, reason="for the minute's 5 requests to m", seconds=seconds)
+
+    def retries(self, act: str) -> ActRetrying:
+        return ActRetrying(**self._facts(), act=act, error=ErrorInfo("provider", "busy"), attempt=2, seconds=4.0)
 
     def finished(self, act: str, text: str = "") -> ActFinished:
         usage = Usage(input=1, output=2)

@@ -1,13 +1,16 @@
 """The views that write text."""
 
+import dataclasses
 import io
 import json
 from collections.abc import Iterable
 
 import pytest
+from rich.console import Console
 
 from boticelli_cli.events import Event
 from boticelli_cli.views.format import Format, choose_format
+from boticelli_cli.views.live import LiveView
 from boticelli_cli.views.make import make_view
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import Record
@@ -164,3 +167,84 @@ def test_chooses_the_view_by_what_was_asked_and_what_stdout_is(
     asked: str, terminal: bool, dumb: bool, chosen: str
 ) -> None:
     assert choose_format(Format(asked), terminal=terminal, dumb=dumb) == chosen
+
+
+def one_act(tell: Teller, *events: Event) -> list[Event]:
+    return [tell.run("a", output_act="a"), tell.started("a"), *events, tell.finished("a", "A"), tell.over("A")]
+
+
+def test_thoughts_go_to_stderr_as_they_come_and_step_back() -> None:
+    tell = Teller()
+    out, err = io.StringIO(), io.StringIO()
+    notes = Notes(err, dim=lambda text: f"<{text}>")
+    view = make_view(Format.text, out, notes, Record(), headings=False, file=None, to_file=False)
+    for event in one_act(tell, tell.thought("a", "Let me "), tell.thought("a", "see."), tell.said("a", "A")):
+        view.show(event)
+    assert out.getvalue() == "A\n"
+    assert "<Let me ><see.><\n>" in err.getvalue()
+
+
+def test_thoughts_of_several_acts_are_told_line_by_line_under_their_names() -> None:
+    tell = Teller()
+    events = [
+        tell.run("a", "b", output_act="b"),
+        tell.started("a"),
+        tell.started("b"),
+        tell.thought("a", "one\ntw"),
+        tell.thought("b", "other"),
+        tell.thought("a", "o"),
+        tell.said("a", "A"),
+        tell.broke(),
+    ]
+    _, err = shown("text", events)
+    assert [line for line in err.splitlines() if " · " in line][2:] == ["a · one", "a · two", "b · other"]
+
+
+def test_thoughts_are_not_told_when_quiet_and_are_kept_as_json() -> None:
+    tell = Teller()
+    events = one_act(tell, tell.thought("a", "Let me see."), tell.said("a", "A"))
+    assert shown("text", events, quiet=True) == ("A\n", "")
+    assert json.loads(shown("json", events)[0])["acts"]["a"]["thinking"] == "Let me see."
+
+
+@pytest.mark.parametrize("view", ["text", "plain"])
+def test_waits_and_retries_are_told_beside_the_answer(view: str) -> None:
+    tell = Teller()
+    _, err = shown(view, one_act(tell, tell.waits("a", 34.0), tell.waits("a", 0.0), tell.retries("a")))
+    assert "… a · waits 34.0 s for the minute's 5 requests to m" in err
+    assert "… a · waits for the minute's 5 requests to m" in err
+    assert "↻ a · busy · attempt 2 in 4.0 s" in err
+
+
+def test_an_act_that_spoke_says_how_to_keep_the_sound() -> None:
+    tell = Teller()
+    _, err = shown("text", one_act(tell, tell.said("a", "A"), tell.spoke("a", b"RIFF")))
+    assert "✓ a · 1.5 s · 2 tokens · $0.5000 · spoken (--save-audio FILE keeps the sound)" in err
+
+
+def test_models_without_a_price_are_named() -> None:
+    tell = Teller()
+    finished = dataclasses.replace(tell.finished("a", "A"), cost_usd=None)
+    events = [tell.run("a", output_act="a"), tell.started("a"), finished, tell.over("A")]
+    _, err = shown("text", events)
+    assert "price not known: m" in err
+    data = json.loads(shown("json", events)[0])
+    assert data["unpriced"] == ["m"]
+    assert "cost_usd" not in data
+
+
+def test_live_counts_a_wait_down_and_shows_the_last_thought() -> None:
+    tell = Teller()
+    now = [100.0]
+    screen = io.StringIO()
+    console = Console(file=screen, width=80, height=24, force_terminal=True)
+    view = LiveView(console, Record(), Notes(io.StringIO()), headings=True, now=lambda: now[0])
+    for event in (tell.run("a", "b"), tell.started("a"), tell.started("b"), tell.waits("a", 34.0)):
+        view.show(event)
+    view.show(tell.thought("b", "first\nthen this"))
+    now[0] += 10
+    view.close()  # draws the last frame before it clears it
+    drawn = screen.getvalue()
+    assert "waits 24.0 s for the minute's 5 requests" in drawn
+    assert "then this" in drawn
+    assert "first" not in drawn
