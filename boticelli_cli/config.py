@@ -5,6 +5,7 @@ configuration folder; the project's, `boticelli.yaml` in the working directory, 
 merged by their keys, lists are replaced.
 """
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -31,7 +32,8 @@ _GEMINI_KEYS = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 class Account:
     """Somebody's access to a provider: a key, or for Gemini a project of Google Cloud's.
 
-    `lacks` says why there is no key where one was to be; `base_url` is where to, unless the provider's own.
+    `lacks` says why there is no key where one was to be; `base_url` is where to, unless the provider's own;
+    `is_named` where it stands in a file, under a name that is one account's for good.
     """
 
     name: str
@@ -44,6 +46,14 @@ class Account:
     tier: str | None = None
     priority: int = 100
     max_concurrent: int | None = None
+    is_named: bool = True
+
+    @property
+    def counted_as(self) -> str:
+        """Under which name its requests are counted: of keys that nobody has named, each for itself."""
+        if self.is_named or self.api_key is None:
+            return self.name
+        return f"{self.name} {hashlib.sha256(self.api_key.encode()).hexdigest()[:12]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +198,7 @@ def _accounts(written: "list[AccountDocument]", environ: Mapping[str, str]) -> t
     if found:
         return tuple(found)
     if key := next((environ[name] for name in _GEMINI_KEYS if environ.get(name)), None):
-        return (Account("default", "gemini", key.strip(), base_url=base_url),)
+        return (Account("default", "gemini", key.strip(), base_url=base_url, is_named=False),)
     if project := environ.get("GOOGLE_CLOUD_PROJECT"):
         location = environ.get("GOOGLE_CLOUD_LOCATION") or "global"
         base_url = _base_url("GOOGLE_VERTEX_BASE_URL", environ)

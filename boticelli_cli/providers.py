@@ -113,6 +113,7 @@ class Providers:
             Limited(
                 make(account, call),
                 account=account.name,
+                counted_as=account.counted_as,
                 limits_of=lambda model: limits_of(self._config, self._catalog, account, model),
                 ledger=self._ledger,
                 reset=pacific_day,
@@ -147,7 +148,7 @@ def limit_states(config: Config, catalog: Catalog, environ: Mapping[str, str]) -
             written = [model for provider, model in config.limits if provider == account.provider]
             for model in dict.fromkeys((*written, *of_tier)):
                 limits = limits_of(config, catalog, account, model)
-                used = ledger.usage(account.name, model, now)
+                used = ledger.usage(account.counted_as, model, now)
                 until = used.spent_until or pacific_day(now).end
                 yield LimitState(account, model, limits, used, datetime.fromtimestamp(until, UTC))
     finally:

@@ -102,12 +102,19 @@ def test_the_environments_key_is_an_account() -> None:
         return read_config({"BOTICELLI_HOME": "nowhere", **environ}, Path()).accounts
 
     assert only() == ()
-    assert only(GEMINI_API_KEY="k1", GOOGLE_API_KEY="k2") == (Account("default", "gemini", "k1"),)
+    assert only(GEMINI_API_KEY="k1", GOOGLE_API_KEY="k2") == (Account("default", "gemini", "k1", is_named=False),)
     assert only(GOOGLE_API_KEY="k2", GOOGLE_GEMINI_BASE_URL="http://127.0.0.1:1/") == (
-        Account("default", "gemini", "k2", base_url="http://127.0.0.1:1"),
+        Account("default", "gemini", "k2", base_url="http://127.0.0.1:1", is_named=False),
     )
     assert only(GOOGLE_CLOUD_PROJECT="p", GEMINI_API_KEY="") == (Account("vertex", "gemini", project="p"),)
     assert only(GOOGLE_CLOUD_PROJECT="p", GOOGLE_CLOUD_LOCATION="europe-west4")[0].location == "europe-west4"
+
+
+def test_keys_without_a_name_are_counted_each_for_itself() -> None:
+    first, second = (Account("default", "gemini", key, is_named=False).counted_as for key in ("k1", "k2"))
+    assert first != second
+    assert "k1" not in first
+    assert Account("main", "gemini", "k1").counted_as == "main"
 
 
 def test_accounts_are_in_the_order_of_their_priority_and_take_keys_from_the_environment(

@@ -35,7 +35,8 @@ class Limited:
 
     Raises QuotaError, at once, when the account has nothing of a model, or nothing left of the day. When the
     provider says so first, that is remembered until the day's `reset`, and the error says when that is.
-    A model of which no limit is known is asked directly. `zone` is for times in messages: the machine's own, if `None`.
+    A model of which no limit is known is asked directly. `account` is what messages call it, `counted_as` what the
+    ledger does, if that is something else. `zone` is for times in messages: the machine's own, if `None`.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Limited:
         driver: Driver,
         *,
         account: str,
+        counted_as: str | None = None,
         limits_of: Callable[[str], Limits],
         ledger: Ledger,
         reset: Reset,
@@ -50,6 +52,7 @@ class Limited:
     ) -> None:
         self._driver = driver
         self._account = account
+        self._counted_as = counted_as or account
         self._limits_of = limits_of
         self._ledger = ledger
         self._reset = reset
@@ -151,7 +154,7 @@ class Limited:
             raise
 
     def _claim(self, ticket: Ticket, model: str, limits: Limits) -> Slot:
-        claimed = self._ledger.claim(self._account, model, limits, ticket.tokens, self._reset, held=ticket.reserved)
+        claimed = self._ledger.claim(self._counted_as, model, limits, ticket.tokens, self._reset, held=ticket.reserved)
         if isinstance(claimed, Spent):
             raise self._day_is_spent(claimed, model, limits)
         ticket.reserved = claimed.id
@@ -159,7 +162,7 @@ class Limited:
 
     def _wait_in_line(self, line: Line, ticket: Ticket, model: str, limits: Limits) -> Wait:
         """What a request waits for behind others, or for want of a lease. A spent day is not waited for."""
-        spent = self._ledger.spent(self._account, model, limits.rpd, self._reset)
+        spent = self._ledger.spent(self._counted_as, model, limits.rpd, self._reset)
         if spent is not None:
             raise self._day_is_spent(spent, model, limits)
         if not line.is_first(ticket) and (limits.rpm is not None or limits.tpm is not None):
@@ -172,7 +175,7 @@ class Limited:
         now = self._ledger.now()
         ahead: list[Ticket] = []
         if line.plan is None:
-            line.plan = self._ledger.recent(self._account, model)
+            line.plan = self._ledger.recent(self._counted_as, model)
             ahead = [each for each in line.ahead(ticket) if each.reserved is None]
         for each in (*ahead, ticket):
             room = earliest(line.plan, each.tokens, rpm=limits.rpm, tpm=limits.tpm, now=now)
@@ -191,7 +194,7 @@ class Limited:
         """Remember that the day is spent, and say when it is over: the day in which the request went out."""
         day = self._reset(admission.slot.at)
         until = error.resets_at.timestamp() if error.resets_at is not None else day.end
-        self._ledger.mark_spent(self._account, admission.model, day, until)
+        self._ledger.mark_spent(self._counted_as, admission.model, day, until)
         admission.line.wake()
         return self._with_reset(error, until)
 
