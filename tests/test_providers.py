@@ -1,0 +1,86 @@
+"""What can be asked here, and by whom."""
+
+from typing import Any
+
+import pytest
+
+from boticelli_cli.catalog import Catalog, Limits
+from boticelli_cli.config import Account, Config
+from boticelli_cli.errors import CredentialsError, UsageError
+from boticelli_cli.providers import account_of, check_models, default_model, limits_of
+from boticelli_cli.runs.plan import make_plan
+from tests.narrative.writing import narrative
+
+CATALOG = Catalog.builtin()
+KEYED = Config(accounts=(Account("main", "gemini", "k", tier="free", max_concurrent=4),))
+
+
+def notices(acts: str, config: Config = KEYED) -> list[str]:
+    plan = make_plan(narrative(f"narrative: {{name: n, context: fresh}}\nacts:\n{acts}"))
+    return check_models(plan, config, CATALOG)
+
+
+def test_the_embedded_model_needs_nobody() -> None:
+    assert notices("  a: {prompt: One., model: rehearsal/fast}", Config()) == []
+
+
+def test_a_provider_needs_a_key() -> None:
+    with pytest.raises(CredentialsError) as caught:
+        notices("  a: {prompt: One., model: gemini-3.8-flash}", Config())
+    assert caught.value.hint is not None
+    assert "set GEMINI_API_KEY" in caught.value.hint
+    lacking = Config(accounts=(Account("main", "gemini", lacks="$KEY is not set"),))
+    with pytest.raises(CredentialsError, match="account 'main' has no key for gemini: \\$KEY is not set"):
+        notices("  a: {prompt: One., model: gemini-3.8-flash}", lacking)
+
+
+def test_a_retired_name_is_told_once() -> None:
+    acts = "".join(f"  a{n}: {{prompt: One., model: gemini-2.0-flash-live}}\n" for n in range(3))
+    assert notices(acts) == ["gemini-2.0-flash-live was shut down on 2025-12-09; gemini-3.8-live answers instead"]
+
+
+def test_a_setting_that_a_model_would_refuse_is_told() -> None:
+    told = notices("  a: {prompt: One., model: gemini-3.8-flash, thinking: 800}")
+    assert told == ["gemini-3.8-flash takes no thinking budget; 'thinking: 800' is left out"]
+
+
+def test_what_a_model_cannot_read_is_a_mistake_and_all_are_told() -> None:
+    film = "data:video/mp4;base64,AAAA"
+    acts = f"""
+  a: {{prompt: What is this?, model: gemini-3.5-live-translate-preview, input: [{{type: video, base64: "{film}"}}]}}
+  b: {{prompt: Two., model: claude-sonnet-5-5}}
+  c: {{prompt: Three., model: nobodys}}
+"""
+    with pytest.raises(UsageError) as caught:
+        notices(acts)
+    said = str(caught.value)
+    assert "act 'a': gemini-3.5-live-translate-preview takes no video, only audio" in said
+    assert "act 'b' asks for model 'claude-sonnet-5-5', but there is no driver for anthropic here" in said
+    assert "it is not known whose model 'nobodys' is" in said
+
+
+def test_of_several_accounts_the_first_that_has_a_key_asks() -> None:
+    accounts = (Account("first", "gemini", lacks="$K is not set"), Account("second", "gemini", "k"))
+    assert account_of(Config(accounts=accounts), "gemini").name == "second"
+
+
+@pytest.mark.parametrize(
+    ("accounts", "expected"),
+    [
+        ((), "rehearsal"),
+        ((Account("a", "gemini", "k"),), "gemini-3.8-flash"),
+        ((Account("a", "gemini", lacks="$K is not set"),), "rehearsal"),
+    ],
+)
+def test_the_default_is_a_model_that_there_is_a_key_for(accounts: Any, expected: str) -> None:
+    assert default_model(Config(accounts=accounts)) == expected
+
+
+def test_limits_are_those_written_over_those_of_the_tier() -> None:
+    config = Config(limits={("gemini", "gemini-3.8-flash"): Limits(rpm=2)})
+    [main] = KEYED.accounts
+    assert limits_of(config, CATALOG, main, "gemini-3.8-flash") == Limits(2, 250_000, 20, 4)
+    assert limits_of(config, CATALOG, main, "gemini-9-neon") == Limits(max_concurrent=4)
+    free = Account("other", "gemini", "k")
+    assert limits_of(config, CATALOG, free, "gemini-3.8-flash") == Limits(rpm=2)
+    assert limits_of(config, CATALOG, free, "gemini-3.6-flash") == Limits()
