@@ -167,10 +167,12 @@ def prepare(
     start: str | None = None,
     driver: Driver | None = None,
     rehearse: bool = False,
+    dry: bool = False,
 ) -> Prepared:
     """Check everything about a run that can be checked before it starts.
 
-    With `rehearse`, every act runs on the embedded model. Other arguments and errors as in `run`.
+    With `rehearse`, every act runs on the embedded model; with `dry`, it is only looked at, so no key is needed,
+    and that there is none is told. Other arguments and errors as in `run`.
     """
     notices: list[str] = []
     if rehearse:
@@ -192,7 +194,7 @@ def prepare(
     catalog = _catalog()
     providers = None
     if driver is None:
-        notices += check_models(plan, config, catalog)
+        notices += check_models(plan, config, catalog, need_keys=not dry)
         providers = Providers(config, catalog, environment(), wide=len(plan.steps) > _MANY_ACTS)
     return Prepared(plan, scope, driver, providers, partial(_cost_of, config, catalog), tuple(notices))
 

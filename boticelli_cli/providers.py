@@ -175,17 +175,17 @@ def default_model(config: Config) -> str:
     return EMBEDDED
 
 
-def check_models(plan: Plan, config: Config, catalog: Catalog) -> list[str]:
+def check_models(plan: Plan, config: Config, catalog: Catalog, *, need_keys: bool = True) -> list[str]:
     """Check that every act's model can be asked here, and return what people should know of them first.
 
     Raises UsageError for models that are nobody's, or do not take what they are given, CredentialsError when
-    there is no key.
+    there is no key; unless keys are needed, that is only told.
     """
     problems: dict[str, Problem] = {}
     notices: dict[str, None] = {}
     for step in plan.steps:
         try:
-            notices |= dict.fromkeys(_check_act(step.act, config, catalog))
+            notices |= dict.fromkeys(_check_act(step.act, config, catalog, need_keys))
         except InputError as error:
             problems |= {problem.message: problem for problem in error.problems}
     if problems:
@@ -193,7 +193,7 @@ def check_models(plan: Plan, config: Config, catalog: Catalog) -> list[str]:
     return list(notices)
 
 
-def _check_act(act: Act, config: Config, catalog: Catalog) -> Iterator[str]:
+def _check_act(act: Act, config: Config, catalog: Catalog, need_keys: bool) -> Iterator[str]:
     settings = act.settings
     resolved = catalog.resolve(settings.model or EMBEDDED, today())
     placed = place(resolved.model)
@@ -207,7 +207,12 @@ def _check_act(act: Act, config: Config, catalog: Catalog) -> Iterator[str]:
             f"act '{act.name}' asks for model '{settings.model}', but there is no driver for {placed.provider} here"
         )
         raise UsageError(message)
-    account_of(config, placed.provider)
+    try:
+        account_of(config, placed.provider)
+    except CredentialsError as error:
+        if need_keys:
+            raise
+        yield error.message
     media = [Media(part.kind, "", name=part.filename) for part in act.input if part.kind != "text"]
     request = Request(
         placed.name,

@@ -34,6 +34,11 @@ def test_a_provider_needs_a_key() -> None:
         notices("  a: {prompt: One., model: gemini-3.8-flash}", lacking)
 
 
+def test_a_dry_run_needs_no_key_and_tells_that_there_is_none() -> None:
+    plan = make_plan(narrative("narrative: {name: n, model: gemini-3.8-flash}\nacts: {a: One., b: Two.}"))
+    assert check_models(plan, Config(), CATALOG, need_keys=False) == ["there is no key for gemini"]
+
+
 def test_a_retired_name_is_told_once() -> None:
     acts = "".join(f"  a{n}: {{prompt: One., model: gemini-2.0-flash-live}}\n" for n in range(3))
     assert notices(acts) == ["gemini-2.0-flash-live was shut down on 2025-12-09; gemini-3.8-live answers instead"]

@@ -120,7 +120,7 @@ def run(
     with telling_errors(shown_as):
         from boticelli_cli.cli.play import play, refuse_output
 
-        prepared = _prepare(narrative, var or [], model, only or [], start, rehearse)
+        prepared = _prepare(narrative, var or [], model, only or [], start, rehearse, dry_run)
         taken = [Path(narrative), *prepared.saves()]
         refuse_output(output, taken)
         refuse_output(save_audio, [*taken, *([output] if output else [])], option="--save-audio")
@@ -144,7 +144,13 @@ def run(
 
 
 def _prepare(
-    narrative: str, given: list[str], model: str | None, only: list[str], start: str | None, rehearse: bool
+    narrative: str,
+    given: list[str],
+    model: str | None,
+    only: list[str],
+    start: str | None,
+    rehearse: bool,
+    dry: bool,
 ) -> "Prepared":
     from boticelli_cli import app
     from boticelli_cli.cli.given import Stdin, read_variables
@@ -154,7 +160,7 @@ def _prepare(
     loaded = app.check("stdin" if data is not None else narrative, data)
     story = loaded.or_raise()
     variables = read_variables(given, story.variables, stdin)
-    prepared = app.prepare(story, variables=variables, model=model, only=only, start=start, rehearse=rehearse)
+    prepared = app.prepare(story, variables=variables, model=model, only=only, start=start, rehearse=rehearse, dry=dry)
     return prepared.with_notices(str(problem) for problem in loaded.problems)
 
 
