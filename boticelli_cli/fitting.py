@@ -30,6 +30,9 @@ def fit(request: Request, model: Model | None) -> tuple[Request, tuple[str, ...]
     if request.schema is not None and model.structured_output is False:
         request = replace(request, schema=None)
         notices.append(f"{model.id} cannot be held to a schema; 'schema' is left out")
+    if request.stop and model.call == "live":
+        request = replace(request, stop=())
+        notices.append(f"{model.id} has no stop sequences in a Live session; 'stop' is left out")
     return request, tuple(notices)
 
 

@@ -78,8 +78,16 @@ def test_a_schema_that_is_refused_is_left_out() -> None:
 
 
 def test_what_fits_is_left_alone() -> None:
-    asked = request(temperature=2.0, top_p=0.1, stop=("x",), options={"a": 1})
+    asked = request(temperature=2.0, top_p=0.1, options={"a": 1})
     assert fit(asked, BUILTIN.find("gemini-3.8-live")) == (asked, ())
+
+
+def test_a_live_session_has_no_stop_sequences() -> None:
+    asked = request(stop=("x", "y"), max_tokens=5)
+    fitted, notices = fit(asked, BUILTIN.find("gemini-3.8-live"))
+    assert fitted == request(max_tokens=5)
+    assert notices == ("gemini-3.8-live has no stop sequences in a Live session; 'stop' is left out",)
+    assert fit(asked, BUILTIN.find("gemini-3.8-flash")) == (asked, ())
 
 
 def test_tells_each_kind_of_content_that_a_model_does_not_take() -> None:

@@ -2,18 +2,21 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from boticelli_cli.catalog import Catalog
 from boticelli_cli.drivers.base import fold
 from boticelli_cli.drivers.gemini_access import PROVIDER, GeminiAccess
-from boticelli_cli.drivers.live_session import LiveSession, Setup
+from boticelli_cli.drivers.live_errors import translating
+from boticelli_cli.drivers.live_session import LiveSession, Setup, words_of
 from boticelli_cli.drivers.patience import CONNECT, Patience
-from boticelli_cli.errors import CredentialsError, ProviderError, QuotaError
-from boticelli_cli.messages import Delta, Message, Request, Response, Text
+from boticelli_cli.errors import CredentialsError, ProviderError, QuotaError, RefusedError
+from boticelli_cli.messages import Delta, Request, Response, Text
 
 if TYPE_CHECKING:
     from google.genai import Client
@@ -23,11 +26,13 @@ __all__ = ["GeminiLive"]
 MOST_IDLE = 8
 """Sessions that are kept open without being asked anything."""
 
-_LARGEST_FRAME = 64_000_000
-"""Bytes of one message. The library's own limit, 1 MiB, is less than some answers' sound."""
-
-_GOODBYE = 2.0
-"""Seconds that the server has to answer a goodbye."""
+_CONNECTION = {
+    "max_size": 64_000_000,  # bytes of one message; the library's own limit, 1 MiB, is less than some answers' sound
+    "open_timeout": CONNECT,
+    "close_timeout": 2.0,  # seconds that the server has to answer a goodbye
+    "ping_timeout": None,  # a reader that pauses holds up the pongs too, and would lose its answer after 40 seconds
+}
+"""How websockets is to keep a connection. Silence is `Patience`'s to judge."""
 
 _log = logging.getLogger(__name__)
 
@@ -51,10 +56,11 @@ class GeminiLive:
 
     async def aclose(self) -> None:
         idle, self._idle = self._idle, []
-        await asyncio.gather(*(session.close() for session in idle))
         client, self._client = self._client, None
+        await asyncio.gather(*(session.close() for session in idle))
         if client is not None:
             await client.aio.aclose()
+            client.close()
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[AsyncIterator[Delta], None]:
@@ -72,17 +78,24 @@ class GeminiLive:
             return await fold(deltas)
 
     def _setup(self, request: Request) -> Setup:
+        """How a session for a request is set up. Raises RefusedError for what no session can be asked."""
         model = self._catalog.find(request.model)
+        options = _options(request)
+        modalities = options.get("response_modalities")
+        realtime = model is None or model.live_turns != "content"
+        if realtime and not words_of(request.messages[-1]):
+            message = "a live model answers words, and this turn has none"
+            raise RefusedError(message, provider=PROVIDER, hint="say in the prompt what is wanted")
         return Setup(
             model=request.model,
-            spoken=model is None or model.live_text is not True,
-            realtime=model is None or model.live_turns != "content",
+            spoken="TEXT" not in modalities if modalities else model is None or model.live_text is not True,
+            realtime=realtime,
             system=request.system,
             temperature=request.temperature,
             top_p=request.top_p,
             max_tokens=request.max_tokens,
             thinking=request.thinking,
-            options=request.options,
+            options=options,
         )
 
     async def _ask(self, setup: Setup, request: Request, patience: Patience) -> "_Begun":
@@ -90,28 +103,41 @@ class GeminiLive:
 
         What fails before the first delta has said nothing, so the next way is tried. Raises ProviderError.
         """
-        kept = self._take(setup, request.messages[:-1])
+        kept = self._take(setup, request)
         if kept is not None:
-            known = len(request.messages) - 1
-            if not kept.is_leaving:
-                with _passing_over():
-                    return await self._begin(kept, request, patience, known=known)
-            await kept.close()
-            if kept.handle is not None:
-                with _passing_over():
-                    session = await self._open(setup, patience, handle=kept.handle)
-                    return await self._begin(session, request, patience, known=known)
+            with _passing_over():
+                if (begun := await self._go_on(kept, request, patience)) is not None:
+                    return begun
         session = await self._open(setup, patience, seeded=_has_seed(request))
         return await self._begin(session, request, patience, known=0)
+
+    async def _go_on(self, kept: LiveSession, request: Request, patience: Patience) -> "_Begun | None":
+        """Ask a session that knows all but the last turn, or take it up again; None where it has no handle."""
+        known = len(request.messages) - 1
+        begun: _Begun | None = None
+        try:
+            await kept.catch_up()
+            if not kept.is_leaving:
+                with _passing_over():
+                    begun = await self._begin(kept, request, patience, known=known)
+        finally:
+            if begun is None:
+                await kept.close()
+        if begun is None and kept.handle is not None:
+            session = await self._open(kept.setup, patience, handle=kept.handle)
+            begun = await self._begin(session, request, patience, known=known)
+        return begun
 
     async def _open(
         self, setup: Setup, patience: Patience, *, handle: str | None = None, seeded: bool = False
     ) -> LiveSession:
-        if self._client is None:
-            arguments = {"max_size": _LARGEST_FRAME, "open_timeout": CONNECT, "close_timeout": _GOODBYE}
-            self._client = self._access.client(**arguments)
+        if urlsplit(self._access.url).scheme != "https":
+            message = "a Live session is spoken over TLS only: the address of this account must begin with https://"
+            raise RefusedError(message, provider=PROVIDER, hint="SSL_CERT_FILE names certificates to be trusted")
         session = LiveSession(setup)
-        await session.open(self._client, patience, handle=handle, seeded=seeded)
+        with translating(patience):
+            client = self._client = self._client or self._access.client(**_CONNECTION)
+        await session.open(client, patience, handle=handle, seeded=seeded)
         return session
 
     async def _begin(self, session: LiveSession, request: Request, patience: Patience, *, known: int) -> "_Begun":
@@ -125,20 +151,27 @@ class GeminiLive:
             await session.close()
             raise
 
-    def _take(self, setup: Setup, history: tuple[Message, ...]) -> LiveSession | None:
-        """A kept session that was set up so and stands just there; it is kept no longer."""
+    def _take(self, setup: Setup, request: Request) -> LiveSession | None:
+        """A kept session that was set up so and stands just there; it is kept no longer.
+
+        Media are told as history, which most models take at a session's beginning only.
+        """
+        history = request.messages[:-1]
+        if not history or (setup.realtime and _has_media(request)):
+            return None
         for session in self._idle:
-            if history and session.setup == setup and session.turns == history:
+            if session.setup == setup and session.turns == history:
                 self._idle.remove(session)
                 return session
         return None
 
     async def _keep(self, session: LiveSession) -> None:
         """Keep a session whose answer is complete, or its handle if the server is about to close it."""
-        if session.is_leaving or not session.is_settled:
-            await session.close()
-        if session.is_settled and (session.handle is not None or not session.is_leaving):
+        lasts = session.is_settled and self._client is not None
+        if lasts and (session.handle is not None or not session.is_leaving):
             self._idle.append(session)
+        if session.is_leaving or not lasts:
+            await session.close()
         if len(self._idle) > MOST_IDLE:
             await self._idle.pop(0).close()
 
@@ -168,6 +201,19 @@ def _passing_over() -> Iterator[None]:
         _log.debug("a kept session did not answer: %s", error)
 
 
+def _options(request: Request) -> dict[str, Any]:
+    """A request's options by google-genai's names for them. Raises RefusedError for one that leads elsewhere."""
+    options = {re.sub(r"(?<=[a-z])([A-Z])", r"_\1", name).lower(): value for name, value in request.options.items()}
+    if "http_options" in options:  # the key goes where the configuration says, and nowhere else
+        message = "'options' may not hold 'http_options': where a model is asked is said by the configuration"
+        raise RefusedError(message, provider=PROVIDER)
+    return options
+
+
 def _has_seed(request: Request) -> bool:
     """Whether anything comes before the words that are to be answered."""
-    return len(request.messages) > 1 or any(not isinstance(part, Text) for part in request.messages[-1].parts)
+    return len(request.messages) > 1 or _has_media(request)
+
+
+def _has_media(request: Request) -> bool:
+    return any(not isinstance(part, Text) for part in request.messages[-1].parts)

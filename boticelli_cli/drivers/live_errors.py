@@ -10,14 +10,17 @@ from boticelli_cli.errors import (
     BoticelliError,
     CredentialsError,
     ProviderError,
+    QuotaError,
     RefusedError,
     StreamError,
     UnreachableError,
 )
+from boticelli_cli.wire.gemini_errors import without_secrets
 
 __all__ = ["KEY_HINT", "translating"]
 
 KEY_HINT = "set GEMINI_API_KEY to a key from https://aistudio.google.com/apikey"
+_CLOUD_HINT = "run: gcloud auth application-default login; or set GEMINI_API_KEY"
 
 _CODES = {
     1000: "normal end",
@@ -35,7 +38,7 @@ def translating(patience: Patience) -> Iterator[None]:
     """Turn the errors of google-genai and websockets into ours, by whether an answer has begun."""
     try:
         yield
-    except (BoticelliError, StopAsyncIteration, TimeoutError):
+    except (BoticelliError, StopAsyncIteration):
         raise
     except Exception as error:
         found = _translated(error)
@@ -48,13 +51,17 @@ def translating(patience: Patience) -> Iterator[None]:
 
 
 def _translated(error: Exception) -> ProviderError | None:
+    from google.auth.exceptions import GoogleAuthError
     from google.genai.errors import APIError
     from pydantic import ValidationError
     from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
     match error:
-        case APIError():
-            return _closed(error.code, str(error.details or ""))
+        case APIError(details=str() | None):
+            return _closed(error.code, error.details or "")
+        case APIError():  # a message of no kind that google-genai knows
+            message = f"the live session told of an error: {without_secrets(str(error.message or error.code))}"
+            return ProviderError(message, provider=PROVIDER)
         case ConnectionClosed():
             frame = error.rcvd
             return _closed(frame.code if frame else 1006, frame.reason if frame else "")
@@ -66,25 +73,36 @@ def _translated(error: Exception) -> ProviderError | None:
             return UnreachableError(f"no live session came about: {reason}", provider=PROVIDER, hint=hint)
         case WebSocketException():
             return ProviderError(f"the live session broke: {error}", provider=PROVIDER)
-        case ValidationError():
+        case ValidationError(title="LiveConnectConfig"):
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(map(str, first["loc"]))
             message = f"'options' does not fit a live session: {place}: {first['msg']}"
             return RefusedError(message, provider=PROVIDER, hint="they are fields of google-genai's LiveConnectConfig")
+        case ValidationError():
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            message = f"the live session sent what cannot be read: {place}: {first['msg']}"
+            return ProviderError(message, provider=PROVIDER)
         case ValueError():  # a frame that is not JSON
-            return ProviderError(f"the live session sent what cannot be read: {str(error)[:80]}", provider=PROVIDER)
+            message = without_secrets(f"the live session sent what cannot be read: {str(error)[:80]}")
+            return ProviderError(message, provider=PROVIDER)
+        case GoogleAuthError():
+            return CredentialsError(f"Google Cloud let nobody in: {error}", provider=PROVIDER, hint=_CLOUD_HINT)
     return None
 
 
 def _closed(code: int, reason: str) -> ProviderError:
     """A session that the server closed; its reason says more than its code."""
+    reason = without_secrets(reason)
     words = f"the live session was closed: {code}, {_CODES.get(code, 'unknown')}"
     message = f"{words}: {reason}" if reason else words
-    if re.search(r"api key|unregistered callers|unauthenticated", reason, re.IGNORECASE):
+    if re.search(r"api.key|unregistered callers|unauthenticated|permission denied", reason, re.IGNORECASE):
         return CredentialsError(f"the key was refused: {reason}", provider=PROVIDER, hint=KEY_HINT)
     if re.search(r"is not found|not supported for bidi", reason, re.IGNORECASE):
         hint = "boticelli models --live lists those that there are"
         return RefusedError(message, provider=PROVIDER, status=404, hint=hint)
+    if re.search(r"per.?day|daily", reason, re.IGNORECASE):
+        return QuotaError(f"the day's quota is spent: {reason}", provider=PROVIDER, status=429)
     if re.search(r"quota|resource.?exhausted", reason, re.IGNORECASE):
         return ProviderError(message, provider=PROVIDER, status=429)
     if code == 1007:

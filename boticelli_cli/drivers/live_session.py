@@ -1,10 +1,11 @@
 """One Live session: a connection, what it was set up with, and the turns it has been through."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AsyncExitStack, suppress
+import logging
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from boticelli_cli.drivers.gemini_access import PROVIDER
 from boticelli_cli.drivers.live_errors import translating
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from google.genai.live import AsyncSession
     from google.genai.types import LiveServerMessage
 
-__all__ = ["LiveSession", "Setup"]
+__all__ = ["LiveSession", "Setup", "words_of"]
 
-_USAGE_WAIT = 0.25
-"""Seconds that the count of tokens may come after an answer's end."""
+_AFTERWARDS = 0.25
+"""Seconds after an answer's end within which what belongs to it may still come."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +86,37 @@ class LiveSession:
             config: Any = self.setup.config(handle=handle, seeded=seeded)
             connection = client.aio.live.connect(model=self.setup.model, config=config)
             self._session = await patience.wait_for(self._stack.enter_async_context(connection))
-            if self._session.setup_complete is None:
-                raise ProviderError("the live session did not confirm its setup", provider=PROVIDER)
+        if self._session.setup_complete is None:
+            await self.close()
+            raise ProviderError("the live session did not confirm its setup", provider=PROVIDER)
 
     async def close(self) -> None:
-        """Say goodbye, and hang up."""
+        """Say goodbye, and hang up: to the end, even when it is cancelled, which takes as long as a goodbye may."""
         self._session = None
-        with suppress(Exception):  # it is gone, one way or the other
-            await self._stack.aclose()
+        closing = asyncio.ensure_future(self._stack.aclose())
+        cancelled = False
+        while not closing.done():
+            try:
+                await asyncio.wait({closing})
+            except asyncio.CancelledError:
+                cancelled = True
+        if not closing.cancelled() and (error := closing.exception()) is not None:
+            _log.debug("a live session was gone before its goodbye: %s", type(error).__name__)
+        if cancelled:
+            raise asyncio.CancelledError
+
+    async def catch_up(self) -> None:
+        """Take in what has arrived since the last answer: a newer handle, and whether the server is leaving or left."""
+        if self._session is None:
+            return
+        try:
+            async with asyncio.timeout(0):
+                while True:
+                    self._note(await self._next())
+        except TimeoutError:
+            pass
+        except Exception:
+            self.is_leaving = True
 
     async def say(self, request: Request, patience: Patience, *, known: int) -> None:
         """Send the turns that the session does not know: all after the first `known`. Raises ProviderError."""
@@ -102,30 +128,27 @@ class LiveSession:
             if not self.setup.realtime:
                 await patience.wait_for(session.send_client_content(turns=_contents(new), turn_complete=True))
                 return
-            seed, text = _seed_and_text(new)
-            if seed:
+            if seed := _seed(new):
                 await patience.wait_for(session.send_client_content(turns=_contents(seed), turn_complete=True))
-            await patience.wait_for(session.send_realtime_input(text=text))
+            await patience.wait_for(session.send_realtime_input(text=words_of(new[-1])))
 
     async def answer(self, request: Request, patience: Patience) -> AsyncGenerator[Delta, None]:
         """The answer to what has been said, a `Finish` at its end. Raises ProviderError."""
         turn = LiveTurn(self.setup.model, spoken=self.setup.spoken)
-        messages = self._messages(patience)
         try:
-            async for message in messages:
-                for delta in turn.read(message):
-                    yield delta
-                if turn.is_over:
-                    break
-            if turn.usage is None:
-                await self._wait_for_usage(turn)
+            async with aclosing(self._messages(patience)) as messages:
+                async for message in messages:
+                    for delta in turn.read(message):
+                        yield delta
+                    if turn.is_over:
+                        break
         except ProviderError:
             if patience.answered:
                 for delta in turn.sound():
                     yield delta
             raise
-        finally:
-            await messages.aclose()
+        for delta in await self._hear_out(turn):
+            yield delta
         for delta in turn.sound():
             yield delta
         finish = turn.finish()
@@ -136,32 +159,45 @@ class LiveSession:
         yield finish
 
     async def _messages(self, patience: Patience) -> "AsyncGenerator[LiveServerMessage, None]":
-        assert self._session is not None
+        """All that the server says from now on."""
         while True:
-            received = self._session.receive()
-            while True:
-                with translating(patience):
-                    try:
-                        message = await patience.wait_for(anext(received))
-                    except StopAsyncIteration:
-                        break
-                self._note(message)
+            with translating(patience):
+                message = await patience.wait_for(self._next())
+            self._note(message)
+            if message is not None:
                 yield message
 
-    async def _wait_for_usage(self, turn: LiveTurn) -> None:
-        assert self._session is not None
-        received: AsyncIterator[LiveServerMessage] = self._session.receive()
-        with suppress(Exception):
-            async with asyncio.timeout(_USAGE_WAIT):
-                async for message in received:
+    async def _hear_out(self, turn: LiveTurn) -> list[Delta]:
+        """Wait a moment for what may follow an answer: its count of tokens; of a session that is to end, a handle."""
+        late: list[Delta] = []
+        try:
+            async with asyncio.timeout(_AFTERWARDS):
+                while turn.usage is None or (self.is_leaving and self.handle is None):
+                    message = await self._next()
                     self._note(message)
-                    for _ in turn.read(message):
-                        pass
-                    if turn.usage is not None:
-                        return
+                    late += turn.read(message) if message is not None else ()
+        except TimeoutError:
+            pass
+        except Exception:
+            self.is_leaving = True
+        return late
 
-    def _note(self, message: "LiveServerMessage") -> None:
-        """Remember what a message says of the session itself."""
+    async def _next(self) -> "LiveServerMessage | None":
+        """The next message; None for one of a kind that google-genai does not know, which it fails on (3.4.0)."""
+        assert self._session is not None
+        received = cast("AsyncGenerator[LiveServerMessage, None]", self._session.receive())
+        async with aclosing(received):
+            try:
+                return await anext(received)
+            except TypeError:
+                return None
+
+    def _note(self, message: "LiveServerMessage | None") -> None:
+        """Remember what a message says of the session itself. A handle does not know what is said after it."""
+        if message is None:
+            return
+        if message.server_content is not None:
+            self.handle = None
         update = message.session_resumption_update
         if update is not None:
             self.handle = update.new_handle if update.resumable and update.new_handle else None
@@ -169,15 +205,16 @@ class LiveSession:
             self.is_leaving = True
 
 
-def _seed_and_text(new: tuple[Message, ...]) -> tuple[tuple[Message, ...], str]:
-    """The turns that come first, and the words that are to be answered; media of the last turn are among the first."""
+def words_of(message: Message) -> str:
+    """What a turn says, without its media."""
+    return "\n\n".join(part.text for part in message.parts if isinstance(part, Text))
+
+
+def _seed(new: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The turns that come before the words that are to be answered; media of the last turn are among them."""
     last = new[-1]
-    text = "\n\n".join(part.text for part in last.parts if isinstance(part, Text))
     rest = tuple(part for part in last.parts if not isinstance(part, Text))
-    if not text:
-        message = "a live model answers words, and this turn has none"
-        raise RefusedError(message, provider=PROVIDER, hint="say in the prompt what is wanted")
-    return (*new[:-1], *((Message(last.role, rest),) if rest else ())), text
+    return (*new[:-1], *((Message(last.role, rest),) if rest else ()))
 
 
 def _contents(messages: tuple[Message, ...]) -> Any:

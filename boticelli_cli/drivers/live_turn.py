@@ -77,11 +77,12 @@ class LiveTurn:
         if content.interrupted:
             self._reason, self._provider_reason = "other", "INTERRUPTED"
         if content.turn_complete:
-            self.is_over = True
+            status = content.interaction_status
+            self.is_over = status is None or status.name != "IN_PROGRESS"  # it thinks on, and will say more
             why = content.turn_complete_reason
             if why is not None and why.name not in ("TURN_COMPLETE_REASON_UNSPECIFIED", "NEED_MORE_INPUT"):
                 self._provider_reason = why.name
-                self._reason = "content_filter" if _FILTERED.search(why.name) else self._reason
+                self._reason = "content_filter" if _FILTERED.search(why.name) else "other"
 
     def _read_part(self, part: "Part") -> Iterator[Delta]:
         if part.text and part.thought:
@@ -102,7 +103,8 @@ class LiveTurn:
             yield MediaDelta(Media("image" if kind == "image" else "document", mime, data=blob.data))
 
 
-_FILTERED = re.compile(r"SAFETY|PROHIBITED|BLOCK|RECITATION|SPII")
+_FILTERED = re.compile(r"INPUT|GENERATED|OUTPUT|PROHIBITED|SAFETY|BLOCKLIST|REJECTED")
+"""The reasons of google-genai's TurnCompleteReason that are about what was said; the others are mishaps."""
 
 
 def _wav(samples: bytes, rate: int) -> bytes:

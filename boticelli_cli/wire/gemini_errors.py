@@ -18,7 +18,7 @@ from boticelli_cli.errors import (
     RefusedError,
 )
 
-__all__ = ["PROVIDER", "decode_error", "encode_error"]
+__all__ = ["PROVIDER", "decode_error", "encode_error", "without_secrets"]
 
 PROVIDER: Final = "gemini"
 
@@ -34,7 +34,7 @@ def decode_error(
     said = _said(body)
     if status < 400:
         status = said.code if 400 <= said.code < 600 else 500
-    message = _without_secrets(said.message) or _phrase(status)
+    message = without_secrets(said.message) or _phrase(status)
     wait = _retry_delay(said) if said.details else None
     if wait is None:
         wait = _seconds(retry_after, now)
@@ -150,7 +150,7 @@ def _said(body: bytes) -> _Said:
     return _Said(plain.code, plain.message)
 
 
-def _without_secrets(message: str) -> str:
+def without_secrets(message: str) -> str:
     """Google names a suspended key in full, and quotes the contents that it could not read."""
     message = " ".join(_QUOTED.sub('"…"', _SECRETS.sub("…", message)).split())
     return message if len(message) <= _LONGEST else message[: _LONGEST - 1] + "…"
