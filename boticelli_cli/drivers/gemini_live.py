@@ -79,7 +79,7 @@ class GeminiLive:
 
     def _setup(self, request: Request) -> Setup:
         """How a session for a request is set up. Raises RefusedError for what no session can be asked."""
-        model = self._catalog.find(request.model)
+        model = self._catalog.find(f"{PROVIDER}/{request.model}")
         options = _options(request)
         modalities = options.get("response_modalities")
         realtime = model is None or model.live_turns != "content"

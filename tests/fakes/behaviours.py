@@ -34,7 +34,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Events:
-    """Exactly these JSON values, one event each."""
+    """Exactly these JSON values, one event each; in Live, one message each."""
 
     events: tuple[Mapping[str, Any], ...]
 

@@ -13,6 +13,7 @@ from tests.fakes.behaviours import (
     Behaviour,
     Close,
     Drop,
+    Events,
     Fail,
     GoAway,
     Huge,
@@ -179,6 +180,8 @@ class Turns:
                 yield from self._ending()
             case OneByteAtATime(text):
                 yield from self._whole(Answer(text), turn)
+            case Events(events):
+                yield from (dict(event) for event in events)
             case GoAway():
                 yield from self._go_away(behaviour, turn)
             case Interrupted(after):
