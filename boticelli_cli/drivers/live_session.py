@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
@@ -92,8 +92,8 @@ class LiveSession:
 
     async def close(self) -> None:
         """Say goodbye, and hang up: to the end, even when it is cancelled, which takes as long as a goodbye may."""
-        self._session = None
-        closing = asyncio.ensure_future(self._stack.aclose())
+        session, self._session = self._session, None
+        closing = asyncio.ensure_future(self._hang_up(session))
         cancelled = False
         while not closing.done():
             try:
@@ -104,6 +104,16 @@ class LiveSession:
             _log.debug("a live session was gone before its goodbye: %s", type(error).__name__)
         if cancelled:
             raise asyncio.CancelledError
+
+    async def _hang_up(self, session: "AsyncSession | None") -> None:
+        """Close the connection. The server's own goodbye is behind all that it has sent, which is read away."""
+        async with asyncio.TaskGroup() as tasks:
+            reading = tasks.create_task(_read_away(session)) if session is not None else None
+            try:
+                await self._stack.aclose()
+            finally:
+                if reading is not None:
+                    reading.cancel()
 
     async def catch_up(self) -> None:
         """Take in what has arrived since the last answer: a newer handle, and whether the server is leaving or left."""
@@ -203,6 +213,13 @@ class LiveSession:
             self.handle = update.new_handle if update.resumable and update.new_handle else None
         if message.go_away is not None:
             self.is_leaving = True
+
+
+async def _read_away(session: "AsyncSession") -> None:
+    with suppress(Exception):  # ends with the connection
+        while True:
+            async for _ in session.receive():
+                pass
 
 
 def words_of(message: Message) -> str:

@@ -39,7 +39,7 @@ from tests.drivers.speaking import (
     sound_of,
     text_of,
 )
-from tests.fakes.behaviours import Answer, Events, Interrupted, Long
+from tests.fakes.behaviours import Events, Interrupted, Long
 from tests.fakes.gemini import FakeGemini
 from tests.fakes.gemini_answers import long_text, sine
 
