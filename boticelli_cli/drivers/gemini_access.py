@@ -1,6 +1,7 @@
 """Who asks Gemini, and where: by a key at the Gemini API, or by a Google Cloud project at Vertex AI."""
 
 import asyncio
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,8 @@ class GeminiAccess:
         from google.genai import Client
         from google.genai.types import HttpOptions
 
+        # It warns of words that are newer than itself, which is nothing that a user could do anything about.
+        warnings.filterwarnings("ignore", ".* is not a valid ", UserWarning, r"google\.genai")
         options = HttpOptions(base_url=self.base_url, async_client_args=more or None)
         if self.api_key is not None:
             return Client(vertexai=False, api_key=self.api_key, http_options=options)

@@ -132,8 +132,9 @@ class GeminiLive:
         self, setup: Setup, patience: Patience, *, handle: str | None = None, seeded: bool = False
     ) -> LiveSession:
         if urlsplit(self._access.url).scheme != "https":
-            message = "a Live session is spoken over TLS only: the address of this account must begin with https://"
-            raise RefusedError(message, provider=PROVIDER, hint="SSL_CERT_FILE names certificates to be trusted")
+            message = "a Live session goes over TLS only: the account's address has to begin with https://"
+            hint = "GOOGLE_GEMINI_BASE_URL or the account's base_url says where; SSL_CERT_FILE names what is trusted"
+            raise RefusedError(message, provider=PROVIDER, hint=hint)
         session = LiveSession(setup)
         with translating(patience):
             client = self._client = self._client or self._access.client(**_CONNECTION)

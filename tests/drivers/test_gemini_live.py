@@ -271,6 +271,7 @@ async def test_an_empty_answer_is_one(fake: FakeGemini) -> None:
         ("GENERATED_AUDIO_SAFETY", "content_filter"),
         ("RESPONSE_REJECTED", "content_filter"),
         ("MALFORMED_FUNCTION_CALL", "other"),
+        ("SUNRISE", "other"),
     ],
 )
 async def test_tells_why_an_answer_ended_early(fake: FakeGemini, why: str, reason: str) -> None:

@@ -123,7 +123,7 @@ async def test_a_refused_handshake_tells_its_status(fake: FakeGemini, status: in
 
 async def test_an_address_without_tls_is_refused_at_once(fake: FakeGemini) -> None:
     async with driving(fake, url=fake.url) as driver:
-        with pytest.raises(RefusedError, match="must begin with https://"):
+        with pytest.raises(RefusedError, match="has to begin with https://"):
             await driver.generate(request("Hi."))
     assert fake.connections == 0
 
