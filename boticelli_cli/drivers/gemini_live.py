@@ -81,14 +81,14 @@ class GeminiLive:
         """How a session for a request is set up. Raises RefusedError for what no session can be asked."""
         model = self._catalog.find(f"{PROVIDER}/{request.model}")
         options = _options(request)
-        modalities = options.get("response_modalities")
+        chosen = str(options.get("response_modalities") or "").upper()
         realtime = model is None or model.live_turns != "content"
         if realtime and not words_of(request.messages[-1]):
             message = "a live model answers words, and this turn has none"
             raise RefusedError(message, provider=PROVIDER, hint="say in the prompt what is wanted")
         return Setup(
             model=request.model,
-            spoken="TEXT" not in modalities if modalities else model is None or model.live_text is not True,
+            spoken="TEXT" not in chosen if chosen else model is None or model.live_text is not True,
             realtime=realtime,
             system=request.system,
             temperature=request.temperature,

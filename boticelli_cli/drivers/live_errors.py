@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from boticelli_cli.drivers.gemini_access import PROVIDER
 from boticelli_cli.drivers.patience import Patience
@@ -16,6 +17,9 @@ from boticelli_cli.errors import (
     UnreachableError,
 )
 from boticelli_cli.wire.gemini_errors import without_secrets
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 __all__ = ["KEY_HINT", "translating"]
 
@@ -73,22 +77,24 @@ def _translated(error: Exception) -> ProviderError | None:
             return UnreachableError(f"no live session came about: {reason}", provider=PROVIDER, hint=hint)
         case WebSocketException():
             return ProviderError(f"the live session broke: {error}", provider=PROVIDER)
-        case ValidationError(title="LiveConnectConfig"):
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            message = f"'options' does not fit a live session: {place}: {first['msg']}"
-            return RefusedError(message, provider=PROVIDER, hint="they are fields of google-genai's LiveConnectConfig")
         case ValidationError():
-            first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            message = f"the live session sent what cannot be read: {place}: {first['msg']}"
-            return ProviderError(message, provider=PROVIDER)
+            return _misshapen(error)
         case ValueError():  # a frame that is not JSON
             message = without_secrets(f"the live session sent what cannot be read: {str(error)[:80]}")
             return ProviderError(message, provider=PROVIDER)
         case GoogleAuthError():
             return CredentialsError(f"Google Cloud let nobody in: {error}", provider=PROVIDER, hint=_CLOUD_HINT)
     return None
+
+
+def _misshapen(error: "ValidationError") -> ProviderError:
+    """What does not fit google-genai's models: options on their way out, or a message on its way in."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    what = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    if error.title == "LiveConnectConfig":
+        message = f"'options' does not fit a live session: {what}"
+        return RefusedError(message, provider=PROVIDER, hint="they are fields of google-genai's LiveConnectConfig")
+    return ProviderError(f"the live session sent what cannot be read: {what}", provider=PROVIDER)
 
 
 def _closed(code: int, reason: str) -> ProviderError:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from boticelli_cli.catalog import Catalog
 from boticelli_cli.drivers.base import fold
 from boticelli_cli.errors import RefusedError
 from boticelli_cli.messages import (
@@ -94,10 +93,10 @@ async def test_asks_for_thinking(fake: FakeGemini, thinking: Any, sent: Any) -> 
     assert fake.live.sessions[0].setup["generationConfig"].get("thinkingConfig") == sent
 
 
-@pytest.mark.parametrize("name", ["response_modalities", "responseModalities"])
-async def test_options_choose_the_modality(fake: FakeGemini, name: str) -> None:
-    async with driving(fake, catalog=Catalog.builtin()) as driver:
-        response = await driver.generate(request("Hi.", model=IN_TEXT, options={name: ["TEXT"]}))
+@pytest.mark.parametrize(("name", "value"), [("response_modalities", "TEXT"), ("responseModalities", "text")])
+async def test_options_choose_the_modality(fake: FakeGemini, name: str, value: str) -> None:
+    async with driving(fake) as driver:
+        response = await driver.generate(request("Hi.", model=IN_TEXT, options={name: [value]}))
     assert (response.text, response.media) == ("You said: Hi.", ())
 
 

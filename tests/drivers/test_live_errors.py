@@ -2,10 +2,14 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import trustme
+from websockets.asyncio.server import ServerConnection, serve
 
 from boticelli_cli.catalog import Catalog
 from boticelli_cli.drivers.base import Notice, Retrying, listening
@@ -163,6 +167,28 @@ def test_a_server_that_says_nothing_at_all_is_unreachable(in_virtual_time: Any) 
                     await driver.generate(request("Hi."))
 
     in_virtual_time(test)
+
+
+async def test_a_setup_that_is_not_confirmed_is_given_up(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
+    over: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
+
+    async def mumble(connection: ServerConnection) -> None:
+        await connection.recv()
+        await connection.send(b'{"sunrise": {}}')
+        await connection.wait_closed()
+        over.set_result(connection.close_code)
+
+    async with serve(mumble, "127.0.0.1", 0, ssl=context) as server:
+        port = next(iter(server.sockets)).getsockname()[1]
+        driver = GeminiLive(GeminiAccess(KEY, f"https://127.0.0.1:{port}"), Catalog.builtin())
+        with pytest.raises(ProviderError, match="did not confirm its setup"):
+            await driver.generate(request("Hi."))
+        assert await asyncio.wait_for(over, 5) == 1000
+        await driver.aclose()
 
 
 async def test_cloud_credentials_that_are_not_there_are_told(fake: FakeGemini, monkeypatch: pytest.MonkeyPatch) -> None:

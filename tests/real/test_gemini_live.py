@@ -5,7 +5,7 @@ import io
 import os
 import socket
 import wave
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -24,10 +24,9 @@ pytestmark = [pytest.mark.real, pytest.mark.skipif(not KEY, reason="GEMINI_API_K
 
 
 @pytest.fixture(autouse=True)
-def real_network(monkeypatch: pytest.MonkeyPatch, loopback_only: None) -> Iterator[None]:
+def real_network(monkeypatch: pytest.MonkeyPatch, loopback_only: None) -> None:
     """Let connections out again."""
     monkeypatch.setattr(socket.socket, "connect", _CONNECT)
-    yield
 
 
 @pytest.fixture
