@@ -95,6 +95,7 @@ class GeminiLive:
             top_p=request.top_p,
             max_tokens=request.max_tokens,
             thinking=request.thinking,
+            tools=() if request.tool_choice == "none" else request.tools,
             options=options,
         )
 

@@ -12,7 +12,7 @@ from boticelli_cli.drivers.live_errors import translating
 from boticelli_cli.drivers.live_turn import LiveTurn
 from boticelli_cli.drivers.patience import Patience
 from boticelli_cli.errors import ProviderError, RefusedError
-from boticelli_cli.messages import Delta, Media, Message, Part, Request, Text
+from boticelli_cli.messages import Delta, Media, Message, Part, Request, Text, Thinking, Tool
 
 if TYPE_CHECKING:
     from google.genai import Client
@@ -42,7 +42,8 @@ class Setup:
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
-    thinking: Any = None
+    thinking: Thinking | None = None
+    tools: tuple[Tool, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def config(self, *, handle: str | None, seeded: bool) -> dict[str, Any]:
@@ -56,6 +57,7 @@ class Setup:
             "top_p": self.top_p,
             "max_output_tokens": self.max_tokens,
             "thinking_config": _thinking(self.thinking),
+            "tools": [{"function_declarations": [_declared(tool) for tool in self.tools]}] if self.tools else None,
         }
         if self.spoken:
             config["output_audio_transcription"] = {}
@@ -252,7 +254,11 @@ def _part(part: Part) -> dict[str, Any]:
     raise RefusedError(f"a live session takes no {type(part).__name__} in its turns", provider=PROVIDER)
 
 
-def _thinking(thinking: Any) -> dict[str, Any] | None:
+def _declared(tool: Tool) -> dict[str, Any]:
+    return {"name": tool.name, "description": tool.description, "parameters_json_schema": tool.parameters}
+
+
+def _thinking(thinking: Thinking | None) -> dict[str, Any] | None:
     match thinking:
         case None:
             return None

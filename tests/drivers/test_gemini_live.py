@@ -19,6 +19,7 @@ from boticelli_cli.messages import (
     TextDelta,
     ThinkingDelta,
     Thought,
+    Tool,
     ToolCall,
     ToolCallDelta,
     Usage,
@@ -91,6 +92,17 @@ async def test_asks_for_thinking(fake: FakeGemini, thinking: Any, sent: Any) -> 
     async with driving(fake) as driver:
         await driver.generate(request("Hi.", model=OLDER, thinking=thinking))
     assert fake.live.sessions[0].setup["generationConfig"].get("thinkingConfig") == sent
+
+
+async def test_declares_tools(fake: FakeGemini) -> None:
+    tools = (Tool("weather", "Tells the weather.", {"type": "object"}), Tool("time"))
+    async with driving(fake) as driver:
+        await driver.generate(request("Hi.", tools=tools))
+        await driver.generate(request("Hi.", tools=tools, tool_choice="none"))
+    first, second = (session.setup for session in fake.live.sessions)
+    weather = {"name": "weather", "description": "Tells the weather.", "parametersJsonSchema": {"type": "object"}}
+    assert first["tools"] == [{"functionDeclarations": [weather, {"name": "time"}]}]
+    assert "tools" not in second
 
 
 @pytest.mark.parametrize(("name", "value"), [("response_modalities", "TEXT"), ("responseModalities", "text")])
