@@ -72,6 +72,7 @@ def play(
     chosen = choose_format(shown_as, terminal=sys.stdout.isatty(), dumb=_is_dumb(app.environment()))
     stdout = cleaned(sys.stdout) if sys.stdout.isatty() and chosen in (Format.plain, Format.text) else sys.stdout
     record = Record()
+    record.sound_is_kept = save_audio is not None
     stop = asyncio.Event()
     with _opened(output) if output and chosen is Format.jsonl else nullcontext() as opened:
         file = StringIO() if output and chosen is Format.json else opened

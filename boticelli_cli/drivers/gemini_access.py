@@ -1,8 +1,10 @@
 """Who asks Gemini, and where: by a key at the Gemini API, or by a Google Cloud project at Vertex AI."""
 
 import asyncio
+import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -81,9 +83,10 @@ class GeminiAccess:
         # It warns of words that are newer than itself, which is nothing that a user could do anything about.
         warnings.filterwarnings("ignore", ".* is not a valid ", UserWarning, r"google\.genai")
         options = HttpOptions(base_url=self.base_url, async_client_args=more or None)
-        if self.api_key is not None:
-            return Client(vertexai=False, api_key=self.api_key, http_options=options)
-        return Client(vertexai=True, project=self.project, location=self.location, http_options=options)
+        with _without_word_of_keys():
+            if self.api_key is not None:
+                return Client(vertexai=False, api_key=self.api_key, http_options=options)
+            return Client(vertexai=True, project=self.project, location=self.location, http_options=options)
 
     def _fresh_token(self) -> str:
         import google.auth
@@ -101,3 +104,18 @@ class GeminiAccess:
             hint = "run: gcloud auth application-default login; or set GEMINI_API_KEY"
             raise CredentialsError(message, provider=PROVIDER, hint=hint) from error
         return str(token.credentials.token)
+
+
+@contextmanager
+def _without_word_of_keys() -> Iterator[None]:
+    """Keep google-genai from saying which of the environment's keys it takes: it is given ours, and takes that."""
+    logger = logging.getLogger("google_genai._api_client")
+    logger.addFilter(_is_not_about_keys)
+    try:
+        yield
+    finally:
+        logger.removeFilter(_is_not_about_keys)
+
+
+def _is_not_about_keys(record: logging.LogRecord) -> bool:
+    return "GOOGLE_API_KEY" not in record.getMessage()

@@ -54,9 +54,13 @@ class ActRecord:
 
 
 class Record:
-    """A run as its events tell it. `acts` by their names, `in_order` in that of the narrative."""
+    """A run as its events tell it. `acts` by their names, `in_order` in that of the narrative.
+
+    `sound_is_kept` says that somebody will write down what was said aloud.
+    """
 
     def __init__(self) -> None:
+        self.sound_is_kept = False
         self.started: RunStarted | None = None
         self.acts: dict[str, ActRecord] = {}
         self.in_order: list[ActRecord] = []

@@ -32,7 +32,7 @@ def progress(event: Event, record: Record) -> str | None:
                 _unusual_end(event),
             ]
             if record.acts[event.act].sound is not None:
-                facts.append("spoken (--save-audio FILE keeps the sound)")
+                facts.append("spoken" if record.sound_is_kept else "spoken (--save-audio FILE keeps the sound)")
             saved = record.acts[event.act].planned.save
             facts.append(f"saves to {saved}" if saved else "")
             return f"✓ {event.act} · {' · '.join(fact for fact in facts if fact)}"
