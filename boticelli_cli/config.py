@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from boticelli_cli.catalog import Catalog, Limits, Price
 from boticelli_cli.errors import ConfigError, Problem, UsageError, did_you_mean
@@ -217,12 +218,19 @@ def _key(written: str | None, environ: Mapping[str, str]) -> tuple[str | None, s
     return (environ[name].strip(), None) if environ.get(name) else (None, f"${name} is not set")
 
 
+def _has_good_port(url: str) -> bool:
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
+
+
 def _base_url(name: str, environ: Mapping[str, str]) -> str | None:
     url = environ.get(name)
     if not url:
         return None
-    if not re.match(r"https?://[^/\s]", url):
-        raise UsageError(f"{name} is '{url}'; a URL begins with http:// or https://")
+    if not re.match(r"https?://[^/\s]", url) or not _has_good_port(url):
+        raise UsageError(f"{name} is '{url}'; a URL looks like https://example.com")
     url = url.rstrip("/")
     if version := re.search(r"/v1(beta\d*|alpha)?$", url):
         raise UsageError(f"{name} is '{url}'; it is written without the version: '{url[: version.start()]}'")

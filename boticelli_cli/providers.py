@@ -96,9 +96,15 @@ class Providers:
             return live
         from boticelli_cli.drivers.gemini import Gemini
 
-        gemini = Gemini(_access(account), wide=self._wide)
+        gemini = Gemini(_access(account), unknown_hint=self._unknown_hint, wide=self._wide)
         self._closing.push_async_callback(gemini.aclose)
         return gemini
+
+    def _unknown_hint(self, model: str) -> str:
+        """What to do about a model that Gemini does not have, or not for this key."""
+        if self._catalog.find(f"gemini/{model}") is not None:
+            return "not every key has every model; boticelli models lists others"
+        return f"boticelli models lists them{self._catalog.nearest(model, 'gemini', today())}"
 
     def _limited(self, account: Account, make: Callable[[Account, Call], Driver], call: Call) -> Driver:
         from boticelli_cli.routing.day import pacific_day

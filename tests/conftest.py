@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 _FOREIGN = ("BOTICELLI_", "GEMINI_", "GOOGLE_", "ANTHROPIC_", "OPENAI_", "AWS_")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _TERMINAL = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM")
 
 
@@ -15,7 +16,7 @@ _TERMINAL = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM")
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A user who has just installed it: no keys, no configuration, an empty folder to work in."""
     for name in list(os.environ):
-        if name.startswith(_FOREIGN) or name in _TERMINAL:
+        if name.startswith(_FOREIGN) or name in _TERMINAL or name.lower() in _PROXIES:
             monkeypatch.delenv(name)
     monkeypatch.setenv("BOTICELLI_HOME", str(tmp_path / "home"))
     folder = tmp_path / "work"

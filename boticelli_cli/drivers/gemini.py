@@ -1,12 +1,13 @@
 """Gemini over HTTP: one request, and its answer as it grows or whole."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 
 from boticelli_cli.drivers.gemini_access import PROVIDER, GeminiAccess
 from boticelli_cli.drivers.gemini_files import GeminiFiles
 from boticelli_cli.drivers.http import Chunks, Endpoint
 from boticelli_cli.drivers.patience import Patience
+from boticelli_cli.errors import CredentialsError, RefusedError
 from boticelli_cli.messages import Delta, Request, Response
 from boticelli_cli.wire.gemini import (
     ListedModel,
@@ -27,11 +28,18 @@ class Gemini:
     """The `Driver` of Gemini's models that are asked by HTTP, with one account's access.
 
     Its client is made with the first request; `aclose` closes it. With `wide`, it carries hundreds of streams
-    at once.
+    at once. `unknown_hint` says what to do about a model that the provider does not have.
     """
 
-    def __init__(self, access: GeminiAccess, *, wide: bool = False) -> None:
+    def __init__(
+        self,
+        access: GeminiAccess,
+        *,
+        unknown_hint: Callable[[str], str | None] = lambda model: None,
+        wide: bool = False,
+    ) -> None:
         self._access = access
+        self._unknown_hint = unknown_hint
         self._files = GeminiFiles(access)
         self._endpoint = Endpoint(PROVIDER, access.url, authorize=access.headers, read_error=decode_error, wide=wide)
 
@@ -47,23 +55,26 @@ class Gemini:
         patience = Patience(PROVIDER, request.timeout)
         body = encode_request(await patience.wait_for(self._files.fit(request)))
         path = self._access.path_of(request.model, "streamGenerateContent") + "?alt=sse"
-        async with self._endpoint.stream(path, body, patience) as chunks:
-            answer = _Streamed(chunks, patience)
-            await answer.read_first()
-            async with aclosing(answer.deltas()) as deltas:
-                yield deltas
+        with self._hinting(request.model):
+            async with self._endpoint.stream(path, body, patience) as chunks:
+                answer = _Streamed(chunks, patience)
+                await answer.read_first()
+                async with aclosing(answer.deltas()) as deltas:
+                    yield deltas
 
     async def generate(self, request: Request) -> Response:
         patience = Patience(PROVIDER, request.timeout)
         body = encode_request(await patience.wait_for(self._files.fit(request)))
-        answer = await self._endpoint.post(self._access.path_of(request.model, "generateContent"), body, patience)
+        with self._hinting(request.model):
+            answer = await self._endpoint.post(self._access.path_of(request.model, "generateContent"), body, patience)
         return decode_response(answer.body)
 
     async def count_tokens(self, request: Request) -> int:
         """How many tokens a request's input has, as the provider counts them. Raises ProviderError."""
         patience = Patience(PROVIDER, request.timeout)
         body = encode_count(await patience.wait_for(self._files.fit(request)))
-        answer = await self._endpoint.post(self._access.path_of(request.model, "countTokens"), body, patience)
+        with self._hinting(request.model):
+            answer = await self._endpoint.post(self._access.path_of(request.model, "countTokens"), body, patience)
         return decode_count(answer.body)
 
     async def models(self) -> list[ListedModel]:
@@ -78,6 +89,19 @@ class Gemini:
             if not token:
                 return found
             page = f"&pageToken={token}"
+
+    @contextmanager
+    def _hinting(self, model: str) -> Iterator[None]:
+        """Say what to do where the answer alone cannot tell: whose credentials they were, what models there are."""
+        try:
+            yield
+        except CredentialsError as error:
+            error.hint = self._access.refused_hint or error.hint
+            raise
+        except RefusedError as error:
+            if error.status == 404:
+                error.hint = self._unknown_hint(model) or error.hint
+            raise
 
 
 class _Streamed:

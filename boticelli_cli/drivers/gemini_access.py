@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from boticelli_cli.errors import CredentialsError
+from boticelli_cli.errors import CredentialsError, UnreachableError
 
 if TYPE_CHECKING:
     from google.genai import Client
@@ -34,7 +34,8 @@ class _Token:
 class GeminiAccess:
     """A key, or a project and its location; and where to, unless it is Google's own address.
 
-    `base_url` has no version: it is written as google-genai takes it.
+    `base_url` has no version: it is written as google-genai takes it. Raises CredentialsError for what no key
+    can be, without showing it.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -43,9 +44,22 @@ class GeminiAccess:
     location: str = "global"
     _token: _Token = field(default_factory=_Token, repr=False, compare=False)
 
+    def __post_init__(self) -> None:
+        if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
+            message = "the key has characters in it that no key has: a line break, say, or a quotation mark"
+            raise CredentialsError(message, provider=PROVIDER, hint="copy it again, and set GEMINI_API_KEY to it")
+
     @property
     def is_vertex(self) -> bool:
         return self.api_key is None
+
+    @property
+    def refused_hint(self) -> str | None:
+        """What to do when Vertex refuses; for a key, the error itself says it."""
+        if not self.is_vertex:
+            return None
+        role = f"the role Vertex AI User in project '{self.project}'"
+        return f"run: gcloud auth application-default login, as somebody who has {role}"
 
     @property
     def url(self) -> str:
@@ -90,7 +104,7 @@ class GeminiAccess:
 
     def _fresh_token(self) -> str:
         import google.auth
-        from google.auth.exceptions import GoogleAuthError
+        from google.auth.exceptions import GoogleAuthError, TransportError
         from google.auth.transport.requests import Request
 
         token = self._token
@@ -99,6 +113,10 @@ class GeminiAccess:
                 token.credentials, _ = google.auth.default(scopes=_SCOPES)
             if not token.credentials.valid:
                 token.credentials.refresh(Request())
+        except TransportError as error:
+            message = f"Google Cloud gave no token, for it could not be reached: {error}"
+            hint = "is there a network, or a proxy to be set?"
+            raise UnreachableError(message, provider=PROVIDER, hint=hint) from error
         except GoogleAuthError as error:
             message = f"there are no credentials for Google Cloud project '{self.project}': {error}"
             hint = "run: gcloud auth application-default login; or set GEMINI_API_KEY"

@@ -3,13 +3,15 @@
 import asyncio
 import hashlib
 import io
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from boticelli_cli.drivers.gemini_access import PROVIDER, GeminiAccess
-from boticelli_cli.errors import ProviderError, RefusedError
+from boticelli_cli.errors import CredentialsError, ProviderError, QuotaError, RefusedError
 from boticelli_cli.messages import Media, Message, Part, Request
+from boticelli_cli.wire.gemini import decode_error
 
 if TYPE_CHECKING:
     from google.genai import Client
@@ -33,9 +35,11 @@ class GeminiFiles:
         self._uploads: dict[str, asyncio.Task[str]] = {}
 
     async def aclose(self) -> None:
-        for task in self._uploads.values():
-            task.cancel()
+        uploads = list(self._uploads.values())
         self._uploads.clear()
+        for task in uploads:
+            task.cancel()
+        await asyncio.gather(*uploads, return_exceptions=True)
         client, self._client = self._client, None
         if client is not None:
             await client.aio.aclose()
@@ -72,8 +76,10 @@ class GeminiFiles:
         return await asyncio.shield(task)
 
     async def _upload(self, part: Media) -> str:
+        from aiohttp import ClientError
         from google.genai.errors import APIError
 
+        what = part.name or part.mime
         if self._client is None:
             self._client = await asyncio.to_thread(self._access.client)
         files = self._client.aio.files
@@ -84,13 +90,9 @@ class GeminiFiles:
                 await asyncio.sleep(_POLL)
                 file = await files.get(name=file.name)
         except APIError as error:
-            raise ProviderError(
-                f"{part.name or part.mime} could not be put where the model finds it: {error.message or error}",
-                provider=PROVIDER,
-                status=error.code,
-            ) from error
-        except OSError as error:
-            raise ProviderError(f"{part.name or part.mime} could not be sent: {error}", provider=PROVIDER) from error
+            raise _refused_upload(what, decode_error(error.code, json.dumps(error.details).encode())) from error
+        except (OSError, ClientError, ValueError) as error:  # ValueError: the last piece was not taken for the last
+            raise ProviderError(f"{what} could not be sent: {error}", provider=PROVIDER, hint="run it again") from error
         if file.uri is None or _state(file) == "FAILED":
             message = f"Gemini could not process {part.name or 'a part'} ({part.mime})"
             raise RefusedError(message, provider=PROVIDER, hint="is it whole, and of the type that it is said to be?")
@@ -99,6 +101,13 @@ class GeminiFiles:
 
 def _state(file: "File") -> str:
     return file.state.name if file.state is not None else "ACTIVE"
+
+
+def _refused_upload(what: str, error: ProviderError) -> ProviderError:
+    if isinstance(error, CredentialsError | QuotaError):
+        return error
+    message = f"{what} could not be put where the model finds it: {error.message}"
+    return type(error)(message, provider=PROVIDER, status=error.status, retry_after=error.retry_after, hint=error.hint)
 
 
 def _media(request: Request) -> list[Media]:

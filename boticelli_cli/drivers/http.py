@@ -3,16 +3,19 @@
 Nothing here knows any provider's wire format: paths and bodies go out, bytes come back.
 """
 
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
 from boticelli_cli.drivers.patience import CONNECT, Patience
-from boticelli_cli.errors import ProviderError, StreamError
+from boticelli_cli.errors import ProviderError, RefusedError, StreamError, UnreachableError
 
 __all__ = ["Answer", "Chunks", "Endpoint", "ErrorReader", "no_headers"]
 
@@ -102,11 +105,11 @@ class Endpoint:
     async def _open(
         self, method: str, path: str, body: bytes | None, patience: Patience
     ) -> AsyncIterator[httpx.Response]:
-        if self._client is None:
-            self._client = _make_client(wide=self._wide)
         headers = {"content-type": "application/json", **await patience.wait_for(self._authorize())}
-        request = self._client.build_request(method, self._base_url + path, content=body, headers=headers)
+        if self._client is None:
+            self._client = _make_client(self._provider, wide=self._wide)
         with self._translating(patience):
+            request = self._client.build_request(method, self._base_url + path, content=body, headers=headers)
             response = await patience.wait_for(self._client.send(request, stream=True))
         try:
             if response.status_code >= 400:
@@ -118,30 +121,46 @@ class Endpoint:
             await response.aclose()
 
     async def _chunks(self, response: httpx.Response, patience: Patience) -> AsyncIterator[bytes]:
-        pieces = response.aiter_bytes()
-        while True:
-            with self._translating(patience):
-                try:
-                    piece = await patience.wait_for(anext(pieces))
-                except StopAsyncIteration:
-                    return
-            yield piece
+        async with aclosing(response.aiter_bytes()) as pieces:  # type: ignore[type-var]
+            while True:
+                with self._translating(patience):
+                    try:
+                        piece = await patience.wait_for(anext(pieces))
+                    except StopAsyncIteration:
+                        return
+                yield piece
 
     @contextmanager
     def _translating(self, patience: Patience) -> Iterator[None]:
         try:
             yield
         except httpx.InvalidURL as error:
-            raise ProviderError(f"'{self._base_url}' is not a URL: {error}", provider=self._provider) from error
+            message = f"'{self._base_url}' is not a URL: {error}"
+            raise RefusedError(message, provider=self._provider, hint=_A_BASE_URL) from error
         except httpx.HTTPError as error:
             raise _translated(error, self._provider, self._base_url, answered=patience.answered) from error
 
 
-def _make_client(*, wide: bool) -> httpx.AsyncClient:
+_A_BASE_URL = "GOOGLE_GEMINI_BASE_URL, or its like, is where it was set; it looks like https://example.com"
+
+
+def _make_client(provider: str, *, wide: bool) -> httpx.AsyncClient:
     """A client that goes through the environment's proxies and trusts its certificates (`SSL_CERT_FILE`).
 
     How long an answer may take is for `Patience` to say; how many requests may be under way, for the limits.
+    Raises RefusedError for proxies and certificates that cannot be used.
     """
+    try:
+        return _client(wide=wide and not any(proxy.startswith("socks") for proxy in getproxies().values()))
+    except OSError as error:
+        message = f"the certificates that are to be trusted cannot be read: {error.strerror or error}"
+        raise RefusedError(message, provider=provider, hint="SSL_CERT_FILE names their file") from error
+    except (ImportError, ValueError, httpx.InvalidURL) as error:
+        hint = "look at HTTPS_PROXY and ALL_PROXY; an http:// proxy can always be used"
+        raise RefusedError(f"the proxy cannot be used: {error}", provider=provider, hint=hint) from error
+
+
+def _client(*, wide: bool) -> httpx.AsyncClient:
     timeout = httpx.Timeout(None, connect=CONNECT, write=_WRITE)
     most = 10_000 if wide else None
     limits = httpx.Limits(max_connections=most, max_keepalive_connections=most, keepalive_expiry=_KEEP_ALIVE)
@@ -162,44 +181,66 @@ async def _beginning(response: httpx.Response) -> bytes:
 
 
 def _translated(error: httpx.HTTPError, provider: str, base_url: str, *, answered: bool) -> ProviderError:
+    reason = _reason(error)
     if answered:
-        return StreamError(
-            f"the stream broke off before its end ({_reason(error)})",
-            provider=provider,
-            hint="what had come is kept; run it again",
-        )
-    if isinstance(error, httpx.ConnectTimeout):
-        message = f"{base_url} could not be reached within {CONNECT:g} seconds"
-        return ProviderError(message, provider=provider, hint="is there a network, or a proxy to be set?")
-    if isinstance(error, httpx.ProxyError):
-        message = f"the proxy refused: {_reason(error)}"
-        return ProviderError(message, provider=provider, hint="look at HTTPS_PROXY, or add the host to NO_PROXY")
-    if isinstance(error, (httpx.ConnectError, httpx.UnsupportedProtocol)):
-        message = f"{base_url} could not be reached: {_reason(error)}"
-        return ProviderError(message, provider=provider, hint=_remedy(error))
-    return ProviderError(f"the connection broke before an answer came ({_reason(error)})", provider=provider)
+        hint = "what had come is kept; run it again"
+        return StreamError(f"the stream broke off before its end: {reason}", provider=provider, hint=hint)
+    if not _is_unreached(error):
+        message = f"the connection broke before an answer came: {reason}"
+        return ProviderError(message, provider=provider, hint="run it again")
+    if isinstance(_root(error), ssl.SSLCertVerificationError):
+        message = f"{base_url} is not trusted: {reason}"
+        hint = "SSL_CERT_FILE names a file of certificates that are to be trusted"
+        return RefusedError(message, provider=provider, hint=hint)
+    through = " through the proxy" if _has_proxy(base_url) else ""
+    message = f"{base_url} could not be reached{through}: {reason}"
+    return UnreachableError(message, provider=provider, hint=_remedy(error, through))
 
 
-def _reason(error: BaseException) -> str:
+def _is_unreached(error: httpx.HTTPError) -> bool:
+    """Whether no connection came about. Of aiohttp's errors, httpx-aiohttp 0.2 makes a ConnectTimeout of nearly all."""
+    if type(error.__cause__).__module__.startswith("aiohttp"):
+        import aiohttp
+
+        unreached = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
+        return isinstance(error.__cause__, unreached)
+    return isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.UnsupportedProtocol))
+
+
+def _reason(error: httpx.HTTPError) -> str:
     """What an error says, or what caused it does, in a few words."""
-    cause = _root(error)
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {cause.verify_message}"
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    return str(cause) or str(error) or type(cause).__name__
+    match cause := _root(error):
+        case ssl.SSLCertVerificationError():
+            return cause.verify_message
+        case ssl.SSLError() | socket.gaierror():
+            return cause.strerror or str(cause)
+        case TimeoutError() if _is_unreached(error):
+            return f"no answer within {CONNECT:g} seconds"
+        case OSError(errno=int(number)):
+            return os.strerror(number)
+        case _ if _is_unreached(error):
+            return str(cause) or type(cause).__name__
+    return "it was closed from the other side"
 
 
-def _remedy(error: BaseException) -> str:
-    cause = _root(error)
-    if isinstance(cause, ssl.SSLError):
-        return "SSL_CERT_FILE names a file of certificates that are to be trusted"
-    if isinstance(cause, socket.gaierror):
+def _remedy(error: httpx.HTTPError, through: str) -> str:
+    if through:
+        return "look at HTTPS_PROXY, or add the host to NO_PROXY"
+    if isinstance(_root(error), socket.gaierror):
         return "is there a network? is the name of the host right?"
     return "is there a network, or a proxy to be set?"
 
 
+def _has_proxy(base_url: str) -> bool:
+    url, proxies = urlsplit(base_url), getproxies()
+    return bool(proxies.get(url.scheme) or proxies.get("all")) and not proxy_bypass(url.hostname or "")
+
+
 def _root(error: BaseException) -> BaseException:
-    while (cause := error.__cause__ or error.__context__) is not None and not isinstance(error, OSError):
-        error = cause
-    return error
+    """What an error comes from: of several attempts at a connection, what the first one failed of."""
+    if isinstance(error, BaseExceptionGroup):
+        return _root(error.exceptions[0])
+    if isinstance(error, TimeoutError):  # it comes from a cancellation
+        return error
+    cause = error.__cause__ or (None if isinstance(error, OSError) else error.__context__)
+    return error if cause is None else _root(cause)

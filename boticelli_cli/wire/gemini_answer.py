@@ -102,7 +102,7 @@ class StreamReader:
             if chunk.prompt_feedback is not msgspec.UNSET:
                 self._feedback = _read_feedback(chunk.prompt_feedback) or self._feedback
         except (ValueError, RecursionError) as exc:
-            self._fail(_malformed("an event of the stream", data, exc))
+            self._fail(_malformed(data, exc))
         if chunk.usage_metadata is not msgspec.UNSET:
             self._usage = chunk.usage_metadata
         if chunk.model_version:
@@ -122,7 +122,8 @@ class StreamReader:
         if reason is None or reason == _UNSPECIFIED:
             blocked = self._feedback.block_reason if self._feedback is not None else ""
             if not blocked:
-                raise StreamError("the stream broke off before the answer was finished", provider=PROVIDER)
+                hint = _KEPT if self._given else "run it again"
+                raise StreamError("the stream broke off before the answer was finished", provider=PROVIDER, hint=hint)
             if not self._given:
                 raise self._blocked()
             return Finish("content_filter", usage_of(self._usage), self._model, blocked)
@@ -134,7 +135,7 @@ class StreamReader:
         if self._reason is None and self._feedback is not None and self._feedback.block_reason:
             return deltas, self.finish()
         if self._reason is None and not deltas:
-            raise ProviderError("the answer is empty: it has no candidates", provider=PROVIDER)
+            raise ProviderError("the answer is empty: it has no candidates", provider=PROVIDER, hint="run it again")
         return deltas, self._finish(self._reason)
 
     def _add_rare(self, part: WirePart, deltas: list[Delta]) -> None:
@@ -172,7 +173,7 @@ class StreamReader:
             provider=error.provider,
             status=error.status,
             retry_after=error.retry_after,
-            hint=error.hint,
+            hint=_KEPT,
         ) from error
 
 
@@ -229,6 +230,7 @@ def encode_response(response: Response) -> bytes:
     return encode_json(_chunk([encode_part(part) for part in parts or [Text("")]], response.finish))
 
 
+_KEPT = "what had come is kept; run it again"
 _UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
 _NEWLINE = b"\r\n"
 
@@ -283,7 +285,6 @@ def _category(rating: _Rating) -> str:
     return rating.category.removeprefix("HARM_CATEGORY_").replace("_", " ").lower()
 
 
-def _malformed(what: str, data: bytes, exc: Exception) -> ProviderError:
-    return ProviderError(
-        f"{what} cannot be read ({exc}); it begins {data[:60].decode('utf-8', 'replace')!r}", provider=PROVIDER
-    )
+def _malformed(data: bytes, exc: Exception) -> ProviderError:
+    message = f"what came cannot be read ({exc}); it begins {data[:60].decode('utf-8', 'replace')!r}"
+    return ProviderError(message, provider=PROVIDER, hint="run it again; something in between may have changed it")

@@ -57,8 +57,9 @@ def decode_error(
     if too_long := _TOO_LONG.search(said.message):
         return _too_long(int(too_long[1]), int(too_long[2]), status)
     if status in _FINAL:
-        return RefusedError(message, provider=PROVIDER, status=status)
-    return ProviderError(message, provider=PROVIDER, status=status, retry_after=wait)
+        hint = "change what is asked: its settings, its 'options' or its media"
+        return RefusedError(message, provider=PROVIDER, status=status, hint=hint)
+    return ProviderError(message, provider=PROVIDER, status=status, retry_after=wait, hint=_LATER)
 
 
 def encode_error(error: BoticelliError) -> tuple[int, bytes]:
@@ -82,6 +83,7 @@ def encode_error(error: BoticelliError) -> tuple[int, bytes]:
 _A_KEY = "a key from https://aistudio.google.com/apikey"
 _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 _QUOTA_FAILURE = "type.googleapis.com/google.rpc.QuotaFailure"
+_LATER = "try again later, or ask another model"
 _FINAL = (400, 405, 413, 414, 415, 422)
 """Statuses that stay the same however often it is asked."""
 
@@ -180,7 +182,7 @@ def _spent(said: _Said, message: str, wait: float | None) -> ProviderError:
         return QuotaError(f"the day's quota is spent: {_quota(of_a_day)}", provider=PROVIDER, status=429)
     named = ", ".join(_quota(each) for each in violations if each.quota_id or each.quota_metric)
     sentence = f"a quota is spent for now: {named or message}"
-    return ProviderError(sentence, provider=PROVIDER, status=429, retry_after=wait)
+    return ProviderError(sentence, provider=PROVIDER, status=429, retry_after=wait, hint=_LATER)
 
 
 def _quota(violation: _Violation) -> str:
