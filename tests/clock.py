@@ -2,8 +2,9 @@
 
 import asyncio
 import selectors
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 Result = TypeVar("Result")
 
@@ -39,3 +40,16 @@ def run_virtual(coroutine: Coroutine[Any, Any, Result]) -> Result:
     """Run a coroutine to its end, without waiting for any of its sleeps."""
     with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
         return runner.run(coroutine)
+
+
+Parameters = ParamSpec("Parameters")
+
+
+def in_virtual_time(test: Callable[Parameters, Coroutine[Any, Any, None]]) -> Callable[Parameters, None]:
+    """Have pytest run an asynchronous test in virtual time."""
+
+    @wraps(test)
+    def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> None:
+        run_virtual(test(*args, **kwargs))
+
+    return run
