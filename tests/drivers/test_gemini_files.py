@@ -1,0 +1,157 @@
+"""Media that are too large to go along with a request."""
+
+import asyncio
+
+import pytest
+
+from boticelli_cli.drivers.gemini import Gemini
+from boticelli_cli.drivers.gemini_access import GeminiAccess
+from boticelli_cli.drivers.gemini_files import INLINE_LIMIT
+from boticelli_cli.errors import CredentialsError, NoAnswerError, ProviderError, RefusedError
+from boticelli_cli.messages import Media
+from tests.clock import in_virtual_time
+from tests.drivers.asking import ask, asking, closed_port, failure, gemini, settle
+from tests.fakes.gemini import FakeGemini
+from tests.fakes.gemini_wire import ApiError, Asked
+
+pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
+
+LARGE = Media("video", "video/mp4", b"v" * (INLINE_LIMIT + 1), name="film.mp4")
+SMALL = Media("image", "image/png", b"picture", name="a.png")
+
+
+def parts(fake: FakeGemini) -> list[list[str]]:
+    """What kinds of parts each request held."""
+    asked = [each for each in fake.requests if each.action]
+    return [[next(iter(part)) for part in each.content["contents"][0]["parts"]] for each in asked]
+
+
+def uploads(fake: FakeGemini) -> int:
+    return sum(asked.path.startswith("/upload") and "upload_id" not in asked.query for asked in fake.requests)
+
+
+async def test_what_passes_twenty_megabytes_is_put_where_the_model_finds_it() -> None:
+    async with gemini() as (fake, driver):
+        response = await ask(driver, asking("What is this?", SMALL, LARGE))
+        [stored] = fake.files.stored.values()
+    assert response.text == "You said: What is this?"
+    assert parts(fake) == [["text", "inlineData", "fileData"]]
+    assert (bytes(stored.data), stored.mime_type, stored.display_name) == (LARGE.data, "video/mp4", "film.mp4")
+    assert [asked.path for asked in fake.requests if asked.method == "GET"] == [f"/v1/{stored.name}"]
+
+
+@in_virtual_time
+async def test_what_has_twenty_megabytes_all_together_may_go_inline() -> None:
+    half = Media("image", "image/png", b"x" * (INLINE_LIMIT // 2))
+    async with gemini() as (fake, driver):
+        await driver._files.fit(asking("What is this?", half, half))
+        assert not fake.requests
+        small = Media("image", "image/png", b"x" * 7_000_000)
+        await ask(driver, asking("What is this?", small, small))
+    assert parts(fake) == [["text", "inlineData", "inlineData"]]
+
+
+async def test_it_is_sent_once_even_when_two_acts_send_it_at_once_and_a_third_later() -> None:
+    async with gemini() as (fake, driver):
+        await asyncio.gather(ask(driver, asking("one", LARGE)), ask(driver, asking("two", LARGE)))
+        await ask(driver, asking("three", LARGE))
+        assert uploads(fake) == 1
+    assert parts(fake) == [["text", "fileData"]] * 3
+
+
+async def test_the_largest_are_sent_apart_until_the_rest_fits() -> None:
+    eight, nine = (Media("image", "image/png", bytes([size]) * size * 1_000_000) for size in (8, 9))
+    async with gemini() as (fake, driver):
+        request = await driver._files.fit(asking("What?", eight, nine, SMALL, eight))
+        assert uploads(fake) == 1
+    [_, first, second, third, fourth] = request.messages[0].parts
+    assert (first, third, fourth) == (eight, SMALL, eight)
+    assert isinstance(second, Media)
+    assert (second.data, second.mime) == (None, "image/png")
+    assert second.url
+
+
+async def test_waits_until_a_file_has_been_processed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("boticelli_cli.drivers.gemini_files._POLL", 0.001)
+    async with gemini() as (fake, driver):
+        fake.files.polls = 5
+        await ask(driver, asking("What?", LARGE))
+        assert sum(asked.method == "GET" for asked in fake.requests) == 5
+
+
+async def test_says_that_a_file_could_not_be_processed_and_sends_it_again_when_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("boticelli_cli.drivers.gemini_files._POLL", 0.001)
+    async with gemini() as (fake, driver):
+        fake.files.fails = True
+        error = await failure(driver, asking("What?", LARGE))
+        assert isinstance(error, RefusedError)
+        assert error.message == "Gemini could not process film.mp4 (video/mp4)"
+        assert error.hint
+        fake.files.fails = False
+        await ask(driver, asking("What?", LARGE))
+        assert uploads(fake) == 2
+
+
+async def test_a_bad_key_is_a_bad_key_here_too() -> None:
+    async with gemini(key="AIzaSyRecognizable-0123456789") as (_, driver):
+        error = await failure(driver, asking("What?", LARGE))
+    assert isinstance(error, CredentialsError)
+    assert error.message == "the key was refused: API key not valid. Please pass a valid API key."
+    assert "Recognizable" not in repr(vars(error))
+
+
+@pytest.mark.parametrize(("status", "kind"), [(503, ProviderError), (400, RefusedError)])
+async def test_errors_of_the_upload_say_what_they_were_about(
+    status: int, kind: type[ProviderError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gemini() as (fake, driver):
+
+        def fail(asked: Asked, origin: str) -> None:
+            raise ApiError(status, "It is too full.")
+
+        monkeypatch.setattr(fake.files, "start", fail)
+        error = await failure(driver, asking("What?", LARGE))
+    assert type(error) is kind
+    assert error.message == "film.mp4 could not be put where the model finds it: It is too full."
+    assert error.status == status
+    assert error.hint
+
+
+async def test_says_that_a_file_could_not_be_sent() -> None:
+    driver = Gemini(GeminiAccess("test-key", f"http://127.0.0.1:{closed_port()}"))
+    error = await failure(driver, asking("What?", LARGE))
+    await driver.aclose()
+    assert type(error) is ProviderError
+    assert error.message.startswith("film.mp4 could not be sent: ")
+    assert error.hint
+
+
+async def test_timeout_holds_for_the_upload_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with gemini() as (fake, driver):
+        fake.files.polls = 1000
+        error = await failure(driver, asking("What?", LARGE, timeout=0.5))
+    assert isinstance(error, NoAnswerError)
+
+
+async def test_closing_withdraws_what_is_being_sent_and_leaves_no_task() -> None:
+    async with gemini() as (fake, driver):
+        fake.files.polls = 1000
+        asked = asyncio.create_task(ask(driver, asking("What?", LARGE)))
+        while not fake.files.stored:
+            await asyncio.sleep(0.01)
+        asked.cancel()
+        await asyncio.wait({asked})
+        await driver.aclose()
+        assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("upload")]
+        await settle()
+
+
+@in_virtual_time
+async def test_vertex_takes_large_media_from_cloud_storage_only() -> None:
+    driver = Gemini(GeminiAccess(project="project"))
+    error = await failure(driver, asking("What?", LARGE))
+    assert isinstance(error, RefusedError)
+    assert error.message == "the media are 20.0 MB, and Vertex AI takes 20 MB with a request"
+    assert error.hint == "put them into Cloud Storage and give their gs:// url"
