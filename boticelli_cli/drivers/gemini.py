@@ -96,7 +96,8 @@ class Gemini:
         try:
             yield
         except CredentialsError as error:
-            error.hint = self._access.refused_hint or error.hint
+            if error.status is not None:
+                error.hint = self._access.refused_hint or error.hint
             raise
         except RefusedError as error:
             if error.status == 404:

@@ -1,12 +1,14 @@
 """Media that are too large to go along with a request."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from boticelli_cli.drivers.gemini import Gemini
 from boticelli_cli.drivers.gemini_access import GeminiAccess
-from boticelli_cli.drivers.gemini_files import INLINE_LIMIT
+from boticelli_cli.drivers.gemini_files import INLINE_LIMIT, GeminiFiles
 from boticelli_cli.errors import CredentialsError, NoAnswerError, ProviderError, RefusedError
 from boticelli_cli.messages import Media
 from tests.clock import in_virtual_time
@@ -14,10 +16,25 @@ from tests.drivers.asking import ask, asking, closed_port, failure, gemini, sett
 from tests.fakes.gemini import FakeGemini
 from tests.fakes.gemini_wire import ApiError, Asked
 
-pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
+# by google-genai
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning"),
+]
 
 LARGE = Media("video", "video/mp4", b"v" * (INLINE_LIMIT + 1), name="film.mp4")
 SMALL = Media("image", "image/png", b"picture", name="a.png")
+
+
+@asynccontextmanager
+async def sending() -> AsyncIterator[tuple[FakeGemini, GeminiFiles]]:
+    """The part of the driver that sends files, by itself: in virtual time no thread may run beside a timer."""
+    async with FakeGemini() as fake:
+        files = GeminiFiles(GeminiAccess("test-key", fake.url))
+        try:
+            yield fake, files
+        finally:
+            await files.aclose()
 
 
 def parts(fake: FakeGemini) -> list[list[str]]:
@@ -37,7 +54,6 @@ async def test_what_passes_twenty_megabytes_is_put_where_the_model_finds_it() ->
     assert response.text == "You said: What is this?"
     assert parts(fake) == [["text", "inlineData", "fileData"]]
     assert (bytes(stored.data), stored.mime_type, stored.display_name) == (LARGE.data, "video/mp4", "film.mp4")
-    assert [asked.path for asked in fake.requests if asked.method == "GET"] == [f"/v1/{stored.name}"]
 
 
 @in_virtual_time
@@ -51,18 +67,20 @@ async def test_what_has_twenty_megabytes_all_together_may_go_inline() -> None:
     assert parts(fake) == [["text", "inlineData", "inlineData"]]
 
 
+@in_virtual_time
 async def test_it_is_sent_once_even_when_two_acts_send_it_at_once_and_a_third_later() -> None:
-    async with gemini() as (fake, driver):
-        await asyncio.gather(ask(driver, asking("one", LARGE)), ask(driver, asking("two", LARGE)))
-        await ask(driver, asking("three", LARGE))
+    async with sending() as (fake, files):
+        first, second = await asyncio.gather(files.fit(asking("one", LARGE)), files.fit(asking("two", LARGE)))
+        third = await files.fit(asking("three", LARGE))
         assert uploads(fake) == 1
-    assert parts(fake) == [["text", "fileData"]] * 3
+    assert first.messages[0].parts[1] == second.messages[0].parts[1] == third.messages[0].parts[1]
 
 
+@in_virtual_time
 async def test_the_largest_are_sent_apart_until_the_rest_fits() -> None:
     eight, nine = (Media("image", "image/png", bytes([size]) * size * 1_000_000) for size in (8, 9))
-    async with gemini() as (fake, driver):
-        request = await driver._files.fit(asking("What?", eight, nine, SMALL, eight))
+    async with sending() as (fake, files):
+        request = await files.fit(asking("What?", eight, nine, SMALL, eight))
         assert uploads(fake) == 1
     [_, first, second, third, fourth] = request.messages[0].parts
     assert (first, third, fourth) == (eight, SMALL, eight)
@@ -71,26 +89,24 @@ async def test_the_largest_are_sent_apart_until_the_rest_fits() -> None:
     assert second.url
 
 
-async def test_waits_until_a_file_has_been_processed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("boticelli_cli.drivers.gemini_files._POLL", 0.001)
-    async with gemini() as (fake, driver):
-        fake.files.polls = 5
-        await ask(driver, asking("What?", LARGE))
-        assert sum(asked.method == "GET" for asked in fake.requests) == 5
+@in_virtual_time
+async def test_waits_until_a_file_has_been_processed() -> None:
+    async with sending() as (fake, files):
+        fake.files.polls = 60
+        await files.fit(asking("What?", LARGE))
+        assert asyncio.get_running_loop().time() == pytest.approx(61, abs=1)
+        assert sum(asked.method == "GET" for asked in fake.requests) == 61
 
 
-async def test_says_that_a_file_could_not_be_processed_and_sends_it_again_when_asked_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("boticelli_cli.drivers.gemini_files._POLL", 0.001)
-    async with gemini() as (fake, driver):
+@in_virtual_time
+async def test_says_that_a_file_could_not_be_processed_and_sends_it_again_when_asked_again() -> None:
+    async with sending() as (fake, files):
         fake.files.fails = True
-        error = await failure(driver, asking("What?", LARGE))
-        assert isinstance(error, RefusedError)
-        assert error.message == "Gemini could not process film.mp4 (video/mp4)"
-        assert error.hint
+        with pytest.raises(RefusedError, match=r"Gemini could not process film\.mp4 \(video/mp4\)") as raised:
+            await files.fit(asking("What?", LARGE))
+        assert raised.value.hint
         fake.files.fails = False
-        await ask(driver, asking("What?", LARGE))
+        await files.fit(asking("What?", LARGE))
         assert uploads(fake) == 2
 
 
@@ -119,16 +135,16 @@ async def test_errors_of_the_upload_say_what_they_were_about(
     assert error.hint
 
 
+@in_virtual_time
 async def test_says_that_a_file_could_not_be_sent() -> None:
-    driver = Gemini(GeminiAccess("test-key", f"http://127.0.0.1:{closed_port()}"))
-    error = await failure(driver, asking("What?", LARGE))
-    await driver.aclose()
-    assert type(error) is ProviderError
-    assert error.message.startswith("film.mp4 could not be sent: ")
-    assert error.hint
+    files = GeminiFiles(GeminiAccess("test-key", f"http://127.0.0.1:{closed_port()}"))
+    with pytest.raises(ProviderError, match=r"film\.mp4 could not be sent: ") as raised:
+        await files.fit(asking("What?", LARGE))
+    await files.aclose()
+    assert raised.value.hint
 
 
-async def test_timeout_holds_for_the_upload_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_timeout_holds_for_the_upload_too() -> None:
     async with gemini() as (fake, driver):
         fake.files.polls = 1000
         error = await failure(driver, asking("What?", LARGE, timeout=0.5))
@@ -139,8 +155,9 @@ async def test_closing_withdraws_what_is_being_sent_and_leaves_no_task() -> None
     async with gemini() as (fake, driver):
         fake.files.polls = 1000
         asked = asyncio.create_task(ask(driver, asking("What?", LARGE)))
-        while not fake.files.stored:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while not fake.files.stored:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         asked.cancel()
         await asyncio.wait({asked})
         await driver.aclose()
