@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,16 @@ import pytest
 _FOREIGN = ("BOTICELLI_", "GEMINI_", "GOOGLE_", "ANTHROPIC_", "OPENAI_", "AWS_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _TERMINAL = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM")
+_REAL_KEYS = {name: value for name, value in os.environ.items() if name.endswith("_API_KEY")}
+"""The keys of whoever runs the tests, for those that talk to a real service."""
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def clean_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A user who has just installed it: no keys, no configuration, an empty folder to work in."""
+    foreign = _TERMINAL if is_real(request) else (*_TERMINAL, *_PROXIES, *map(str.upper, _PROXIES))
     for name in list(os.environ):
-        if name.startswith(_FOREIGN) or name in _TERMINAL or name.lower() in _PROXIES:
+        if name.startswith(_FOREIGN) or name in foreign:
             monkeypatch.delenv(name)
     monkeypatch.setenv("BOTICELLI_HOME", str(tmp_path / "home"))
     folder = tmp_path / "work"
@@ -26,8 +30,10 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Refuse connections to anything but this machine."""
+def loopback_only(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refuse connections to anything but this machine, unless a test is there to talk to a real service."""
+    if is_real(request):
+        return
     connect = socket.socket.connect
 
     def connect_nearby(self: socket.socket, address: Any) -> None:
@@ -36,6 +42,22 @@ def loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
         connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect_nearby)
+
+
+@pytest.fixture
+def real_key() -> Callable[[str], str]:
+    """A key by the name of its variable; the test is skipped where it is not set."""
+
+    def key(name: str) -> str:
+        if name not in _REAL_KEYS:
+            pytest.skip(f"{name} is not set")
+        return _REAL_KEYS[name]
+
+    return key
+
+
+def is_real(request: pytest.FixtureRequest) -> bool:
+    return request.node.get_closest_marker("real") is not None
 
 
 @pytest.fixture
