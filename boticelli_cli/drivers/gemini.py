@@ -72,7 +72,7 @@ class Gemini:
     async def count_tokens(self, request: Request) -> int:
         """How many tokens a request's input has, as the provider counts them. Raises ProviderError."""
         patience = Patience(PROVIDER, request.timeout)
-        body = encode_count(await patience.wait_for(self._files.fit(request)))
+        body = encode_count(await patience.wait_for(self._files.fit(request)), vertex=self._access.is_vertex)
         with self._hinting(request.model):
             answer = await self._endpoint.post(self._access.path_of(request.model, "countTokens"), body, patience)
         return decode_count(answer.body)

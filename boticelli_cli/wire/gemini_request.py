@@ -34,9 +34,15 @@ def decode_request(body: bytes, model: str) -> Request:
     return _request(_object(body), model)
 
 
-def encode_count(request: Request) -> bytes:
-    """The body that asks how many tokens a request has, its system prompt and tools among them."""
+def encode_count(request: Request, *, vertex: bool = False) -> bytes:
+    """The body that asks how many tokens a request has, its system prompt and tools among them.
+
+    Vertex AI takes what is to be counted as it is, and of a request nothing else
+    (cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.endpoints/countTokens).
+    """
     body = _laid_over(_body(request), request.options)
+    if vertex:
+        return encode_json({key: value for key, value in body.items() if key in _COUNTED})
     return encode_json({"generateContentRequest": {"model": f"models/{request.model}", **body}})
 
 
@@ -69,6 +75,7 @@ def _body(request: Request) -> dict[str, Any]:
     return body
 
 
+_COUNTED = ("contents", "systemInstruction", "tools", "generationConfig")
 _ROLES = {"user": "user", "assistant": "model"}
 
 

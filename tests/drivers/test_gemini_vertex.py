@@ -39,7 +39,7 @@ async def test_asks_with_the_token_of_a_service_account(tokens: FakeTokens, whol
     async with FakeGemini() as fake:
         driver = Gemini(GeminiAccess(base_url=fake.url, project="project", location="europe-west4"))
         assert (await ask(driver, whole=whole)).text == "You said: Hello."
-        assert await driver.count_tokens(asking("one two")) == 2
+        assert await driver.count_tokens(asking("one two", system="Be brief.", options={"safetySettings": []})) == 4
         await driver.aclose()
     assert tokens.asked == 1
     asked = fake.requests[0]

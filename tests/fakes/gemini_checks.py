@@ -48,7 +48,7 @@ def check_request(asked: Asked, size: int) -> None:
 
 def check_count(asked: Asked) -> Asked:
     """countTokens takes contents, or a whole request."""
-    if "generateContentRequest" in asked.content:
+    if "generateContentRequest" in asked.content and not asked.vertex:
         inner = Asked(asked.method, asked.path, asked.query, asked.headers, asked.content["generateContentRequest"])
         inner.model = asked.model
         check_request(inner, 0)
