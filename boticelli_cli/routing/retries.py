@@ -115,4 +115,4 @@ class WithRetries:
             return None
         if error.retry_after is not None:
             return error.retry_after + JITTER * self._chance()
-        return schedule.wait(retry) * (1 - JITTER + 2 * JITTER * self._chance())
+        return min(schedule.wait(retry) * (1 - JITTER + 2 * JITTER * self._chance()), schedule.longest)

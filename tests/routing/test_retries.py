@@ -126,7 +126,7 @@ async def test_does_not_ask_again_what_would_fail_again(error: Exception, whole:
 @pytest.mark.parametrize(("status", "longest", "retries"), [(429, 40, 6), (503, 60, 8), (500, 8, 6), (408, 30, 6)])
 @in_virtual_time
 async def test_no_wait_is_longer_than_the_longest(status: int, longest: float, retries: int) -> None:
-    driver, retrying = always(failing(status))
+    driver, retrying = always(failing(status), chance=lambda: 1.0)
     with pytest.raises(ProviderError):
         await ask(retrying, with_settings(retries=retries))
     assert driver.times[-1] - driver.times[-2] == longest
