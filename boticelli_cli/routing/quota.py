@@ -36,8 +36,8 @@ class Limited:
     Raises QuotaError, at once, when the account has nothing of a model, or nothing left of the day. When the
     provider says so first, that is remembered until the day's `reset`, and the error says when that is.
     A model of which no limit is known is asked directly, and nothing is remembered of it. `account` is what messages
-    call it, `counted_as` what the
-    ledger does, if that is something else. `zone` is for times in messages: the machine's own, if `None`.
+    call it, `counted_as` what the ledger does, if that is something else. `zone` is for times in messages: the
+    machine's own, if `None`.
     """
 
     def __init__(
