@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from boticelli_cli.catalog import EMBEDDED, PROVIDERS, Catalog, Model, place
 from boticelli_cli.config import Config, cache_folder, environment, read_config
@@ -18,9 +18,6 @@ from boticelli_cli.listings import keep_listing, with_listings
 from boticelli_cli.messages import Finish
 from boticelli_cli.narrative.bound import check_bound
 from boticelli_cli.narrative.files import MAX_BYTES, read_bounded, why_not_writable
-from boticelli_cli.narrative.load import Loaded
-from boticelli_cli.narrative.load import load as load_file
-from boticelli_cli.narrative.load import parse as parse_narrative
 from boticelli_cli.narrative.model import InputPart, Narrative, Variable
 from boticelli_cli.narrative.saves import save_path, with_save_paths
 from boticelli_cli.narrative.variables import bind
@@ -38,6 +35,9 @@ from boticelli_cli.providers import (
 from boticelli_cli.runs.answer import write_answer, write_bytes
 from boticelli_cli.runs.executor import MAX_PARALLEL, execute
 from boticelli_cli.runs.plan import Plan, describe_plan, make_plan, pick, plan_json
+
+if TYPE_CHECKING:
+    from boticelli_cli.narrative.load import Loaded
 
 __all__ = [
     "MAX_BYTES",
@@ -113,11 +113,14 @@ def load(path: str | Path) -> Narrative:
     return check(path).or_raise()
 
 
-def check(path: str | Path, data: bytes | None = None) -> Loaded:
+def check(path: str | Path, data: bytes | None = None) -> "Loaded":
     """Read and check a narrative file, or `data` as if it stood there: the narrative, and all that is wrong.
 
     Raises ConfigError.
     """
+    from boticelli_cli.narrative.load import load as load_file
+    from boticelli_cli.narrative.load import parse as parse_narrative
+
     path = Path(path)
     defaults = read_config(environment(), Path()).settings
     if data is not None:

@@ -107,10 +107,13 @@ class Providers:
         return f"boticelli models lists them{self._catalog.nearest(model, 'gemini', today())}"
 
     def _limited(self, account: Account, make: Callable[[Account, Call], Driver], call: Call) -> Driver:
+        from boticelli_cli.routing.retries import WithRetries
+
+        if not _has_limits(self._config, account):  # what counts requests takes a while to load
+            return WithRetries(make(account, call))
         from boticelli_cli.routing.day import pacific_day
         from boticelli_cli.routing.ledger import Ledger
         from boticelli_cli.routing.quota import Limited
-        from boticelli_cli.routing.retries import WithRetries
 
         if self._ledger is None:
             self._ledger = Ledger(ledger_path(self._state))
@@ -232,6 +235,12 @@ def _check_act(act: Act, config: Config, catalog: Catalog, need_keys: bool) -> I
     if resolved.notice is not None:
         yield resolved.notice
     yield from fit(request, found)[1]
+
+
+def _has_limits(config: Config, account: Account) -> bool:
+    """Whether there is any model of which an account may ask only so much."""
+    written = any(provider == account.provider for provider, _ in config.limits)
+    return written or account.tier is not None or account.max_concurrent is not None
 
 
 def limits_of(config: Config, catalog: Catalog, account: Account, model: str) -> Limits:

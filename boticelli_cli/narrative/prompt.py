@@ -7,9 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from boticelli_cli.errors import Problem, UsageError, did_you_mean
-from boticelli_cli.narrative.document import SettingsDocument
 from boticelli_cli.narrative.files import read_bounded, reason_of
-from boticelli_cli.narrative.load import settings_of
 from boticelli_cli.narrative.media import URL_SCHEMES, attachment, infer_mime, kind_of
 from boticelli_cli.narrative.model import (
     Act,
@@ -20,8 +18,6 @@ from boticelli_cli.narrative.model import (
     TextContent,
     UrlContent,
 )
-from boticelli_cli.narrative.shape import validate
-from boticelli_cli.narrative.source import Source
 from boticelli_cli.narrative.template import Template
 
 __all__ = ["OPTIONS", "attach", "prompt_narrative", "read_options"]
@@ -59,6 +55,13 @@ def attach(name: str, data: bytes | None = None) -> InputPart:
 
 def read_options(given: Mapping[str, list[str]]) -> Settings:
     """Settings from text, each by its name. Raises UsageError with all that is wrong."""
+    if not given:
+        return Settings()
+    from boticelli_cli.narrative.document import SettingsDocument
+    from boticelli_cli.narrative.load import settings_of
+    from boticelli_cli.narrative.shape import validate
+    from boticelli_cli.narrative.source import Source
+
     problems = [
         Problem(f"--option {name}: there is no such option{did_you_mean(name, OPTIONS) or '; there are ' + _listed()}")
         for name in given

@@ -4,9 +4,10 @@ import asyncio
 import itertools
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,7 @@ class _Run:
         self.stop = stop
         self.clock = clock
         self.time = asyncio.get_running_loop().time
-        self.answers: dict[str, ActText] = {}
+        self.answers: dict[str, _Answered] = {}
         self.turns: dict[str, tuple[Message, ...]] = {}
         self.usage = Usage()
         self.cost: float | None = None
@@ -227,7 +228,7 @@ class _Run:
 
     def _output(self) -> str:
         if self.plan.output_act is not None:
-            return str(self.answers[self.plan.output_act])
+            return self.answers[self.plan.output_act].text
         output = self.plan.narrative.output
         assert output is not None
         return output.render(self._scope(output.acts))
@@ -289,7 +290,7 @@ class _Run:
         return tuple(message for name in seen for message in self.turns[name])
 
     def _scope(self, acts: frozenset[str], previous: str | None = None) -> dict[str, Any]:
-        named = {name: self.answers[name] for name in acts}
+        named = {name: self.answers[name].for_templates() for name in acts}
         scope = {**self.scope, **named, "acts": Held(named)}
         if previous in named:
             scope["previous"] = named[previous]
@@ -349,9 +350,9 @@ class _Run:
     async def _settle(self, step: PlannedStep, request: Request, answer: "_Answer") -> None:
         """Keep an answer for the acts after this one, tell it, and save it where the act says."""
         name, finish = step.act.name, answer.finish
-        text = "".join(answer.text)
+        text = answer.text.getvalue()
         served = finish.served_model or request.model
-        self.answers[name] = ActText(text, model=served, usage=finish.usage)
+        self.answers[name] = _Answered(text, served, finish.usage)
         if spoken := _turn_of(text, answer.media):
             self.turns[name] += (Message("assistant", spoken),)
         self.usage += finish.usage
@@ -391,7 +392,7 @@ class _Answer:
         self.time = time
         self.started = time()
         self.first_token_seconds: float | None = None
-        self.text: list[str] = []
+        self.text = StringIO()  # not a list: of small pieces, that is ten times as large as the text
         self.media: list[Media] = []
         self.finish = Finish("other")
 
@@ -401,11 +402,23 @@ class _Answer:
 
     def add_text(self, text: str) -> None:
         self.touch()
-        self.text.append(text)
+        self.text.write(text)
 
     def add_media(self, media: Media) -> None:
         self.touch()
         self.media.append(media)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """An answer that is complete. What templates see is a copy of its text, made only when one looks."""
+
+    text: str
+    model: str
+    usage: Usage
+
+    def for_templates(self) -> ActText:
+        return ActText(self.text, model=self.model, usage=self.usage)
 
 
 def _turn_of(text: str, media: list[Media]) -> tuple[Part, ...]:

@@ -56,10 +56,13 @@ class ActRecord:
 class Record:
     """A run as its events tell it. `acts` by their names, `in_order` in that of the narrative.
 
-    `sound_is_kept` says that somebody will write down what was said aloud.
+    `sound_is_kept` says that somebody will write down what was said aloud. A view that has no need to look back
+    at the answer, as it shows every piece of it for good, sets `keeps_output` to False: the pieces of a long
+    answer are much larger than its text.
     """
 
     def __init__(self) -> None:
+        self.keeps_output = True
         self.sound_is_kept = False
         self.started: RunStarted | None = None
         self.acts: dict[str, ActRecord] = {}
@@ -83,7 +86,8 @@ class Record:
                 act = self.acts[event.act]
                 act.waiting = None
                 if event.text is not None:
-                    act.pieces.append(event.text)
+                    if self.keeps_output or event.act != self.output_act:
+                        act.pieces.append(event.text)
                 elif event.thinking is not None:
                     act.thoughts.append(event.thinking)
                 elif event.media is not None and event.media.kind == "audio":

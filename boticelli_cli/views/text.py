@@ -21,6 +21,7 @@ class TextView:
         self._answer = answer
         self._notes = notes
         self._record = record
+        self._record.keeps_output = answer is None
         self._thoughts = Thoughts(notes, record)
         self._last = ""
 
