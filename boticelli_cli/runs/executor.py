@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +56,9 @@ MAX_PARALLEL = 16
 
 _BACKLOG = 100
 """How many events may wait for a slow reader before the acts wait for it too."""
+
+_PIECES = 1000
+"""How many pieces of an answer are kept apart: small ones take ten times the room of their text."""
 
 _log = logging.getLogger(__name__)
 
@@ -350,7 +352,7 @@ class _Run:
     async def _settle(self, step: PlannedStep, request: Request, answer: "_Answer") -> None:
         """Keep an answer for the acts after this one, tell it, and save it where the act says."""
         name, finish = step.act.name, answer.finish
-        text = answer.text.getvalue()
+        text = answer.take_text()
         served = finish.served_model or request.model
         self.answers[name] = _Answered(text, served, finish.usage)
         if spoken := _turn_of(text, answer.media):
@@ -392,9 +394,23 @@ class _Answer:
         self.time = time
         self.started = time()
         self.first_token_seconds: float | None = None
-        self.text = StringIO()  # not a list: of small pieces, that is ten times as large as the text
+        self._text = ""
+        self._pieces: list[str] = []
         self.media: list[Media] = []
         self.finish = Finish("other")
+
+    def take_text(self) -> str:
+        """All that was said, of which nothing is kept here."""
+        self._join()
+        text, self._text = self._text, ""
+        return text
+
+    def _join(self) -> None:
+        # To a string that nobody else holds, CPython adds in place: there is never a second copy of all.
+        text, self._text = self._text, ""
+        text += "".join(self._pieces)
+        self._text = text
+        self._pieces.clear()
 
     def touch(self) -> None:
         if self.first_token_seconds is None:
@@ -402,7 +418,9 @@ class _Answer:
 
     def add_text(self, text: str) -> None:
         self.touch()
-        self.text.write(text)
+        self._pieces.append(text)
+        if len(self._pieces) == _PIECES:
+            self._join()
 
     def add_media(self, media: Media) -> None:
         self.touch()
