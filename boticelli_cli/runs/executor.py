@@ -171,11 +171,11 @@ class _Run:
             async with asyncio.TaskGroup() as group:
                 watch = group.create_task(self._watch_for_stop())
                 try:
-                    self._start_ready(group)
+                    await self._start_ready(group)
                     while self._running:
                         await self._one_ended.wait()
                         self._one_ended.clear()
-                        self._start_ready(group)
+                        await self._start_ready(group)
                 finally:
                     watch.cancel()
             await self._close(self.time() - started)
@@ -189,7 +189,8 @@ class _Run:
             for task in self._running.values():
                 task.cancel()
 
-    def _start_ready(self, group: asyncio.TaskGroup) -> None:
+    async def _start_ready(self, group: asyncio.TaskGroup) -> None:
+        """Start all acts that can be, one at a time: the first are answered while the last are still being asked."""
         while len(self._running) < self.max_parallel and not (self.failed or self.interrupted):
             step = self._schedule.next_ready()
             if step is None:
@@ -197,6 +198,7 @@ class _Run:
             name = step.act.name
             self._running[name] = group.create_task(self._perform(step), name=f"act {name}")
             self._running[name].add_done_callback(partial(self._ended, name))
+            await asyncio.sleep(0)
 
     def _ended(self, name: str, _: "asyncio.Task[None]") -> None:
         del self._running[name]
