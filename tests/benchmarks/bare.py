@@ -1,16 +1,20 @@
-"""The contenders: what people would write who have no Boticelli, from each library's own documentation."""
+"""The contenders: what people write who do without Boticelli, each after its library's own documentation."""
 
 import asyncio
 import json
 import time
-from collections.abc import Sequence
 
 import aiohttp
 import httpx
-from google import genai
-from google.genai.types import HttpOptions
 
-__all__ = ["ask_google_genai", "ask_httpx", "ask_many_aiohttp", "first_token_google_genai_live", "first_token_httpx"]
+__all__ = [
+    "LIVE_SCRIPT",
+    "MODEL",
+    "REST_SCRIPT",
+    "decode_with_google_genai",
+    "decode_with_httpx",
+    "first_tokens_with_aiohttp",
+]
 
 KEY = "test-key"
 MODEL = "gemini-3.8-flash"
@@ -24,58 +28,55 @@ def body(prompt: str) -> dict[str, object]:
     return {"contents": [{"role": "user", "parts": [{"text": prompt}]}]}
 
 
-async def ask_httpx(url: str, prompt: str) -> int:
-    """One stream, read line by line: how many chunks it had."""
+async def decode_with_httpx(url: str, prompt: str) -> int:
+    """One stream, read line by line: how many chunks with text it had."""
     chunks = 0
-    headers = {"x-goog-api-key": KEY}
     async with (
         httpx.AsyncClient(timeout=None) as client,
-        client.stream("POST", address(url), json=body(prompt), headers=headers) as response,
+        client.stream("POST", address(url), json=body(prompt), headers={"x-goog-api-key": KEY}) as response,
     ):
         response.raise_for_status()
         async for line in response.aiter_lines():
             if line.startswith("data: "):
                 event = json.loads(line[6:])
-                if event["candidates"][0]["content"]["parts"][0]["text"]:
-                    chunks += 1
+                chunks += event["candidates"][0]["content"]["parts"][0]["text"] != ""
     return chunks
 
 
-async def ask_google_genai(url: str, prompt: str) -> int:
-    """One stream of the vendor's own library: how many chunks it had."""
+async def decode_with_google_genai(url: str, prompt: str) -> int:
+    """One stream, read by the vendor's own library: how many chunks with text it had."""
+    from google import genai
+    from google.genai.types import HttpOptions
+
     chunks = 0
-    client = genai.Client(api_key=KEY, http_options=HttpOptions(base_url=url))
-    try:
-        async for chunk in await client.aio.models.generate_content_stream(model=MODEL, contents=prompt):
-            if chunk.text:
-                chunks += 1
-    finally:
-        await client.aio.aclose()
+    async with genai.Client(vertexai=False, api_key=KEY, http_options=HttpOptions(base_url=url)).aio as client:
+        async for chunk in await client.models.generate_content_stream(model=MODEL, contents=prompt):
+            chunks += chunk.text != ""
     return chunks
 
 
-async def ask_many_aiohttp(url: str, prompts: Sequence[str]) -> list[float]:
-    """All prompts at once: the seconds from the start of it all until each had its first token."""
+async def first_tokens_with_aiohttp(url: str, prompt: str, count: int) -> list[float]:
+    """So many streams at once, each read to its end: the seconds from the start of all to each one's first token."""
     start = time.perf_counter()
-    headers = {"x-goog-api-key": KEY}
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(None)) as session:
 
-        async def ask(prompt: str) -> float:
-            first = 0.0
-            async with session.post(address(url), json=body(prompt), headers=headers) as response:
-                response.raise_for_status()
-                async for line in response.content:
-                    if line.startswith(b"data: "):
-                        event = json.loads(line[6:])
-                        if event["candidates"][0]["content"]["parts"][0]["text"]:
-                            first = first or time.perf_counter() - start
-            return first
+    async def ask(session: aiohttp.ClientSession) -> float:
+        first = 0.0
+        async with session.post(address(url), json=body(prompt), headers={"x-goog-api-key": KEY}) as response:
+            response.raise_for_status()
+            async for line in response.content:
+                if line.startswith(b"data: "):
+                    event = json.loads(line[6:])
+                    if event["candidates"][0]["content"]["parts"][0]["text"]:
+                        first = first or time.perf_counter() - start
+        return first
 
-        return await asyncio.gather(*(ask(prompt) for prompt in prompts))
+    async with aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0), timeout=aiohttp.ClientTimeout(total=None)
+    ) as session:
+        return await asyncio.gather(*(ask(session) for _ in range(count)))
 
 
-first_token_httpx = """
+REST_SCRIPT = """
 import json, os, sys
 import httpx
 
@@ -89,7 +90,7 @@ with httpx.stream("POST", url, json=body, headers=headers, timeout=None) as resp
             print(json.loads(line[6:])["candidates"][0]["content"]["parts"][0]["text"], end="", flush=True)
 """
 
-first_token_google_genai_live = """
+LIVE_SCRIPT = """
 import asyncio, sys
 from google import genai
 
