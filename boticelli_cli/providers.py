@@ -1,6 +1,6 @@
 """The providers that can be asked here: for each account and way of calling a driver, its limits and its retries.
 
-Dispatch → WithRetries → Limited → Gemini or GeminiLive
+Dispatch → WithRetries → Limited, where an account has limits → Gemini or GeminiLive
 """
 
 from collections.abc import Callable, Iterator, Mapping

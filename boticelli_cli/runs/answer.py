@@ -1,13 +1,72 @@
-"""Answers on disk: written whole or not at all."""
+"""Answers: as they grow, once they are complete, and on disk, where they are written whole or not at all."""
 
 import os
 import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from boticelli_cli.errors import SaveError
+from boticelli_cli.messages import Finish, Media, Usage
 from boticelli_cli.narrative.files import reason_of
+from boticelli_cli.narrative.template import ActText
 
-__all__ = ["write_answer", "write_bytes"]
+__all__ = ["Answer", "Answered", "write_answer", "write_bytes"]
+
+_PIECES = 1000
+"""How many pieces of an answer are kept apart: small ones take ten times the room of their text."""
+
+
+class Answer:
+    """An answer as it grows."""
+
+    def __init__(self, time: Callable[[], float]) -> None:
+        self.time = time
+        self.started = time()
+        self.first_token_seconds: float | None = None
+        self._text = ""
+        self._pieces: list[str] = []
+        self.media: list[Media] = []
+        self.finish = Finish("other")
+
+    def touch(self) -> None:
+        if self.first_token_seconds is None:
+            self.first_token_seconds = round(self.time() - self.started, 6)
+
+    def add_text(self, text: str) -> None:
+        self.touch()
+        self._pieces.append(text)
+        if len(self._pieces) == _PIECES:
+            self._join()
+
+    def add_media(self, media: Media) -> None:
+        self.touch()
+        self.media.append(media)
+
+    def take_text(self) -> str:
+        """All that was said, of which nothing is kept here."""
+        self._join()
+        text, self._text = self._text, ""
+        return text
+
+    def _join(self) -> None:
+        # To a string that nobody else holds, CPython adds in place: there is never a second copy of all.
+        text, self._text = self._text, ""
+        text += "".join(self._pieces)
+        self._text = text
+        self._pieces.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer that is complete. What templates see is a copy of its text, made only when one looks."""
+
+    text: str
+    model: str
+    usage: Usage
+
+    def for_templates(self) -> ActText:
+        return ActText(self.text, model=self.model, usage=self.usage)
 
 
 def write_answer(path: Path, text: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -44,8 +44,8 @@ from boticelli_cli.messages import (
 from boticelli_cli.narrative.media import open_part
 from boticelli_cli.narrative.model import TextContent
 from boticelli_cli.narrative.saves import save_path
-from boticelli_cli.narrative.template import ActText, Held
-from boticelli_cli.runs.answer import write_answer
+from boticelli_cli.narrative.template import Held
+from boticelli_cli.runs.answer import Answer, Answered, write_answer
 from boticelli_cli.runs.plan import Plan, PlannedStep, planned_acts
 from boticelli_cli.runs.schedule import Schedule
 
@@ -56,9 +56,6 @@ MAX_PARALLEL = 16
 
 _BACKLOG = 100
 """How many events may wait for a slow reader before the acts wait for it too."""
-
-_PIECES = 1000
-"""How many pieces of an answer are kept apart: small ones take ten times the room of their text."""
 
 _log = logging.getLogger(__name__)
 
@@ -129,7 +126,7 @@ class _Run:
         self.stop = stop
         self.clock = clock
         self.time = asyncio.get_running_loop().time
-        self.answers: dict[str, _Answered] = {}
+        self.answers: dict[str, Answered] = {}
         self.turns: dict[str, tuple[Message, ...]] = {}
         self.usage = Usage()
         self.cost: float | None = None
@@ -300,10 +297,10 @@ class _Run:
             scope["previous"] = named[previous]
         return scope
 
-    async def _ask(self, step: PlannedStep, request: Request) -> "_Answer":
+    async def _ask(self, step: PlannedStep, request: Request) -> Answer:
         name = step.act.name
         provider = self.provider_of(request.model)
-        answer = _Answer(self.time)
+        answer = Answer(self.time)
         await self.tell(ActStarted, act=name, model=request.model, provider=provider, attempt=1)
         with listening(partial(self._tell_notice, name)):
             if self.streaming and self.driver.supports_streaming(request.model):
@@ -321,7 +318,7 @@ class _Run:
                 facts = describe_error(error)
                 await self.tell(ActRetrying, act=name, error=facts, attempt=attempt, seconds=round(seconds, 3))
 
-    async def _ask_streaming(self, name: str, request: Request, answer: "_Answer") -> None:
+    async def _ask_streaming(self, name: str, request: Request, answer: Answer) -> None:
         async with self.driver.stream(request) as deltas:
             async for delta in deltas:
                 match delta:
@@ -339,7 +336,7 @@ class _Run:
                     case Finish():
                         answer.finish = delta
 
-    async def _ask_whole(self, name: str, request: Request, answer: "_Answer") -> None:
+    async def _ask_whole(self, name: str, request: Request, answer: Answer) -> None:
         response = await self.driver.generate(request)
         answer.finish = response.finish
         if response.thinking:
@@ -351,12 +348,12 @@ class _Run:
             answer.add_text(response.text)
             await self.tell(ActDelta, act=name, text=response.text)
 
-    async def _settle(self, step: PlannedStep, request: Request, answer: "_Answer") -> None:
+    async def _settle(self, step: PlannedStep, request: Request, answer: Answer) -> None:
         """Keep an answer for the acts after this one, tell it, and save it where the act says."""
         name, finish = step.act.name, answer.finish
         text = answer.take_text()
         served = finish.served_model or request.model
-        self.answers[name] = _Answered(text, served, finish.usage)
+        self.answers[name] = Answered(text, served, finish.usage)
         if spoken := _turn_of(text, answer.media):
             self.turns[name] += (Message("assistant", spoken),)
         self.usage += finish.usage
@@ -387,58 +384,6 @@ class _Run:
             await _to_the_end(asyncio.to_thread(write_answer, path, text))
         except SaveError as error:
             self._end_with(name, describe_error(error))
-
-
-class _Answer:
-    """An answer as it grows."""
-
-    def __init__(self, time: Callable[[], float]) -> None:
-        self.time = time
-        self.started = time()
-        self.first_token_seconds: float | None = None
-        self._text = ""
-        self._pieces: list[str] = []
-        self.media: list[Media] = []
-        self.finish = Finish("other")
-
-    def take_text(self) -> str:
-        """All that was said, of which nothing is kept here."""
-        self._join()
-        text, self._text = self._text, ""
-        return text
-
-    def _join(self) -> None:
-        # To a string that nobody else holds, CPython adds in place: there is never a second copy of all.
-        text, self._text = self._text, ""
-        text += "".join(self._pieces)
-        self._text = text
-        self._pieces.clear()
-
-    def touch(self) -> None:
-        if self.first_token_seconds is None:
-            self.first_token_seconds = round(self.time() - self.started, 6)
-
-    def add_text(self, text: str) -> None:
-        self.touch()
-        self._pieces.append(text)
-        if len(self._pieces) == _PIECES:
-            self._join()
-
-    def add_media(self, media: Media) -> None:
-        self.touch()
-        self.media.append(media)
-
-
-@dataclass(frozen=True, slots=True)
-class _Answered:
-    """An answer that is complete. What templates see is a copy of its text, made only when one looks."""
-
-    text: str
-    model: str
-    usage: Usage
-
-    def for_templates(self) -> ActText:
-        return ActText(self.text, model=self.model, usage=self.usage)
 
 
 def _turn_of(text: str, media: list[Media]) -> tuple[Part, ...]:
