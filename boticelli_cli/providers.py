@@ -3,7 +3,7 @@
 Dispatch → WithRetries → Limited, where an account has limits → Gemini or GeminiLive
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -85,7 +85,16 @@ class Providers:
             from boticelli_cli.drivers.rehearsal import Rehearsal
 
             return Rehearsal()
-        return self._limited(account_of(self._config, provider), self._gemini, call)
+        from boticelli_cli.routing.day import pacific_day
+        from boticelli_cli.routing.resets import WithReset
+        from boticelli_cli.routing.retries import BROKEN, UNREACHABLE, WithRetries
+
+        account = account_of(self._config, provider)
+        driver = self._gemini(account, call)
+        if _has_limits(self._config, account):  # what counts requests takes a while to load
+            driver = self._limited(driver, account)
+        driver = WithReset(driver, reset=pacific_day)
+        return WithRetries(driver, unreachable=UNREACHABLE if call == "live" else BROKEN)
 
     def _gemini(self, account: Account, call: Call) -> Driver:
         if call == "live":
@@ -106,11 +115,7 @@ class Providers:
             return "not every key has every model; boticelli models lists others"
         return f"boticelli models lists them{self._catalog.nearest(model, 'gemini', today())}"
 
-    def _limited(self, account: Account, make: Callable[[Account, Call], Driver], call: Call) -> Driver:
-        from boticelli_cli.routing.retries import WithRetries
-
-        if not _has_limits(self._config, account):  # what counts requests takes a while to load
-            return WithRetries(make(account, call))
+    def _limited(self, driver: Driver, account: Account) -> Driver:
         from boticelli_cli.routing.day import pacific_day
         from boticelli_cli.routing.ledger import Ledger
         from boticelli_cli.routing.quota import Limited
@@ -118,15 +123,13 @@ class Providers:
         if self._ledger is None:
             self._ledger = Ledger(ledger_path(self._state))
             self._closing.callback(self._ledger.close)
-        return WithRetries(
-            Limited(
-                make(account, call),
-                account=account.name,
-                counted_as=account.counted_as,
-                limits_of=lambda model: limits_of(self._config, self._catalog, account, model),
-                ledger=self._ledger,
-                reset=pacific_day,
-            )
+        return Limited(
+            driver,
+            account=account.name,
+            counted_as=account.counted_as,
+            limits_of=lambda model: limits_of(self._config, self._catalog, account, model),
+            ledger=self._ledger,
+            reset=pacific_day,
         )
 
 

@@ -152,7 +152,7 @@ def test_options_are_merged_key_by_key(folder: Path, home: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("generativelanguage.googleapis.com", "a URL begins with http:// or https://"),
+        ("generativelanguage.googleapis.com", "a URL looks like https://example.com"),
         ("https://host/v1beta/", "written without the version: 'https://host'"),
     ],
 )

@@ -1,8 +1,7 @@
 """Rate limits, kept on our side: requests and tokens a minute, requests a day, requests at once."""
 
-import math
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
@@ -10,10 +9,11 @@ from boticelli_cli.catalog import Limits
 from boticelli_cli.drivers.base import Driver
 from boticelli_cli.errors import QuotaError
 from boticelli_cli.messages import Delta, Finish, Request, Response
-from boticelli_cli.routing.day import Reset
+from boticelli_cli.routing.day import Reset, in_words
 from boticelli_cli.routing.estimate import estimate_tokens
 from boticelli_cli.routing.ledger import Ledger, Slot, Spent
 from boticelli_cli.routing.line import Line, Ticket, Wait
+from boticelli_cli.routing.resets import HINT, until
 from boticelli_cli.routing.window import SPAN, Lack, Room, Sent, earliest
 
 __all__ = ["Limited"]
@@ -22,8 +22,6 @@ _UNLIMITED = Limits()
 
 _LOOK_AGAIN = 5.0
 """Seconds after which a wait is looked at again: other processes may have used less than they had reserved."""
-
-_HINT = "ask another model (--model), use another account, or wait"
 
 
 class Limited:
@@ -65,13 +63,12 @@ class Limited:
 
     def stream(self, request: Request) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
         limits = self._limits_of(request.model)
-        return self._stream_unlimited(request) if limits == _UNLIMITED else self._stream(request, limits)
+        return self._driver.stream(request) if limits == _UNLIMITED else self._stream(request, limits)
 
     async def generate(self, request: Request) -> Response:
         limits = self._limits_of(request.model)
         if limits == _UNLIMITED:
-            with self._naming_the_reset():
-                return await self._driver.generate(request)
+            return await self._driver.generate(request)
         async with self._admitted(request, limits) as admission:
             try:
                 response = await self._driver.generate(request)
@@ -83,21 +80,6 @@ class Limited:
     def under_way(self, model: str) -> int:
         """How many requests to a model hold a lease."""
         return self._lines[model].running if model in self._lines else 0
-
-    @asynccontextmanager
-    async def _stream_unlimited(self, request: Request) -> AsyncIterator[AsyncIterator[Delta]]:
-        async with AsyncExitStack() as stack:
-            with self._naming_the_reset():
-                deltas = await stack.enter_async_context(self._driver.stream(request))
-            yield deltas
-
-    @contextmanager
-    def _naming_the_reset(self) -> Iterator[None]:
-        """Say of a day that the provider calls spent when it is over."""
-        try:
-            yield
-        except QuotaError as error:
-            raise self._with_reset(error, self._reset(self._ledger.now()).end) from error
 
     @asynccontextmanager
     async def _stream(self, request: Request, limits: Limits) -> AsyncIterator[AsyncIterator[Delta]]:
@@ -194,38 +176,22 @@ class Limited:
     def _spent_by_word_of_the_provider(self, admission: "_Admission", error: QuotaError) -> QuotaError:
         """Remember that the day is spent, and say when it is over: the day in which the request went out."""
         day = self._reset(admission.slot.at)
-        until = error.resets_at.timestamp() if error.resets_at is not None else day.end
-        self._ledger.mark_spent(self._counted_as, admission.model, day, until)
+        back = error.resets_at.timestamp() if error.resets_at is not None else day.end
+        self._ledger.mark_spent(self._counted_as, admission.model, day, back)
         admission.line.wake()
-        return self._with_reset(error, until)
-
-    def _with_reset(self, error: QuotaError, until: float) -> QuotaError:
-        return QuotaError(
-            error.message
-            if error.resets_at is not None
-            else f"{error.message}; requests come back {self._when(until)}",
-            resets_at=error.resets_at or datetime.fromtimestamp(until, UTC),
-            provider=error.provider,
-            status=error.status,
-            retry_after=error.retry_after,
-            hint=error.hint or _HINT,
-        )
+        return until(error, back, self._ledger.now(), self._zone)
 
     def _day_is_spent(self, spent: Spent, model: str, limits: Limits) -> QuotaError:
         counted = limits.rpd is not None and spent.requests >= limits.rpd
         what = (
             f"the day's {_counted(limits.rpd, 'request')}" if counted else "the provider says that the day's requests"
         )
+        when = in_words(spent.until, self._ledger.now(), self._zone)
         return QuotaError(
-            f"{what} to {model} on account '{self._account}' are spent; they come back {self._when(spent.until)}",
+            f"{what} to {model} on account '{self._account}' are spent; they come back {when}",
             resets_at=datetime.fromtimestamp(spent.until, UTC),
-            hint=_HINT,
+            hint=HINT,
         )
-
-    def _when(self, moment: float) -> str:
-        """As in "at 08:00 UTC (in 5 h 12 min)"."""
-        there = datetime.fromtimestamp(moment, UTC).astimezone(self._zone)
-        return f"at {there:%H:%M %Z} (in {_duration(moment - self._ledger.now())})"
 
     def _forget_idle(self, model: str, line: Line) -> None:
         if line.idle and self._lines.get(model) is line:
@@ -281,9 +247,3 @@ def _minute(lacks: Lack, model: str, limits: Limits) -> str:
 
 def _counted(number: int | None, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _duration(seconds: float) -> str:
-    """As in "5 h 12 min"; rounded up, so that nobody comes back too early."""
-    hours, minutes = divmod(max(1, math.ceil(seconds / 60)), 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

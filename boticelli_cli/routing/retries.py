@@ -18,7 +18,7 @@ from boticelli_cli.errors import (
 )
 from boticelli_cli.messages import Delta, Request, Response
 
-__all__ = ["BUDGET", "Schedule", "WithRetries", "schedule_of"]
+__all__ = ["BROKEN", "BUDGET", "UNREACHABLE", "Schedule", "WithRetries", "schedule_of"]
 
 BUDGET = 600.0
 """Seconds after the first failure within which the last attempt has to begin, unless a request has a `timeout`."""
@@ -50,19 +50,22 @@ _BY_STATUS = {
     503: Schedule(2, 5, 60),
     504: Schedule(1, 3, 8),
 }
-_UNREACHABLE = Schedule(2, 5, 60)
-_BROKEN = Schedule(1, 3, 10)
+UNREACHABLE = Schedule(2, 5, 60)
+"""For a session's connection that does not come about."""
+
+BROKEN = Schedule(1, 3, 10)
+"""For a connection that breaks before the first delta."""
 
 
-def schedule_of(error: ProviderError) -> Schedule | None:
+def schedule_of(error: ProviderError, *, unreachable: Schedule = UNREACHABLE) -> Schedule | None:
     """How an error is retried; None for one that would only come again, or has taken all the time there was."""
     match error:
         case CredentialsError() | QuotaError() | RefusedError() | NoAnswerError():
             return None
         case UnreachableError():
-            return _UNREACHABLE
+            return unreachable
     if error.status is None:
-        return _BROKEN
+        return BROKEN
     if error.status >= 500:
         return _BY_STATUS.get(error.status, _BY_STATUS[500])
     return _BY_STATUS.get(error.status)
@@ -72,11 +75,19 @@ class WithRetries:
     """Asks `driver`, and asks it again by the error's schedule, or when the provider said to.
 
     `request.retries` says how often at most, in place of the schedule. What waits inside of `driver` for its
-    turn is not counted against the time there is: that begins with the first failure.
+    turn is not counted against the time there is: that begins with the first failure. `unreachable` is for
+    connections that do not come about.
     """
 
-    def __init__(self, driver: Driver, *, chance: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        *,
+        unreachable: Schedule = UNREACHABLE,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
         self._driver = driver
+        self._unreachable = unreachable
         self._chance = chance
 
     def supports_streaming(self, model: str) -> bool:
@@ -110,7 +121,7 @@ class WithRetries:
 
     def _wait(self, error: ProviderError, retry: int, most: int | None) -> float | None:
         """The seconds until a retry; None when there is to be none."""
-        schedule = schedule_of(error)
+        schedule = schedule_of(error, unreachable=self._unreachable)
         if schedule is None or retry > (schedule.retries if most is None else most):
             return None
         if error.retry_after is not None:
