@@ -523,3 +523,30 @@ def test_later_acts_are_told_the_words_of_an_answer_and_not_its_sound() -> None:
     driver = Scripted(lambda prompt: [TextDelta("Hello."), MediaDelta(sound), MediaDelta(picture)])
     perform(CHAIN, driver)
     assert driver.requests[1].messages[1] == Message("assistant", (Text("Hello."), picture))
+
+
+def test_tells_what_has_arrived_before_it_looks_for_its_price() -> None:
+    seen: list[str] = []
+
+    def cost_of(model: str, finish: Finish) -> float:
+        assert seen[-1] == "act.delta"
+        return 1.0
+
+    events = perform(
+        "narrative: {name: n, model: m}\nacts: {a: Say.}\n",
+        Scripted(),
+        watch=lambda event, stop: seen.append(event.type),
+        cost_of=cost_of,
+    )
+    assert isinstance(events[-1], RunFinished)
+    assert events[-1].cost_usd == 1.0
+
+
+def test_keeps_a_text_of_very_many_pieces_whole() -> None:
+    pieces = [f"é{number} \ud83d" for number in range(2500)]
+    events = perform(
+        "narrative: {name: n, model: m}\nacts: {a: Say.}\n",
+        Scripted(lambda prompt: [TextDelta(each) for each in pieces]),
+    )
+    assert isinstance(events[-1], RunFinished)
+    assert events[-1].output == "".join(pieces)
