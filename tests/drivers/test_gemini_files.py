@@ -14,7 +14,6 @@ from boticelli_cli.messages import Media
 from tests.clock import in_virtual_time
 from tests.drivers.asking import ask, asking, closed_port, failure, gemini, settle
 from tests.fakes.gemini import FakeGemini
-from tests.fakes.gemini_wire import ApiError, Asked
 
 # by google-genai
 pytestmark = [
@@ -59,9 +58,11 @@ async def test_what_passes_twenty_megabytes_is_put_where_the_model_finds_it() ->
 @in_virtual_time
 async def test_what_has_twenty_megabytes_all_together_may_go_inline() -> None:
     half = Media("image", "image/png", b"x" * (INLINE_LIMIT // 2))
-    async with gemini() as (fake, driver):
-        await driver._files.fit(asking("What is this?", half, half))
+    async with sending() as (fake, files):
+        fitting = asking("What is this?", half, half)
+        assert await files.fit(fitting) is fitting
         assert not fake.requests
+    async with gemini() as (fake, driver):
         small = Media("image", "image/png", b"x" * 7_000_000)
         await ask(driver, asking("What is this?", small, small))
     assert parts(fake) == [["text", "inlineData", "inlineData"]]
@@ -118,15 +119,9 @@ async def test_a_bad_key_is_a_bad_key_here_too() -> None:
 
 
 @pytest.mark.parametrize(("status", "kind"), [(503, ProviderError), (400, RefusedError)])
-async def test_errors_of_the_upload_say_what_they_were_about(
-    status: int, kind: type[ProviderError], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_errors_of_the_upload_say_what_they_were_about(status: int, kind: type[ProviderError]) -> None:
     async with gemini() as (fake, driver):
-
-        def fail(asked: Asked, origin: str) -> None:
-            raise ApiError(status, "It is too full.")
-
-        monkeypatch.setattr(fake.files, "start", fail)
+        fake.files.refusal = status
         error = await failure(driver, asking("What?", LARGE))
     assert type(error) is kind
     assert error.message == "film.mp4 could not be put where the model finds it: It is too full."

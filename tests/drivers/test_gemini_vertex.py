@@ -80,12 +80,12 @@ async def test_an_account_that_is_refused_a_token_is_told(tokens: FakeTokens) ->
     assert "gcloud auth application-default login" in (error.hint or "")
 
 
+@pytest.mark.slow  # google-auth asks again, and waits in between
 async def test_a_token_endpoint_that_cannot_be_reached_is_no_fault_of_the_credentials(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = service_account(tmp_path / "account.json", f"http://127.0.0.1:{closed_port()}/token")
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", path)
-    monkeypatch.setattr("google.auth._exponential_backoff.time.sleep", lambda seconds: None)
     error = await failure(Gemini(GeminiAccess(project="project")))
     assert isinstance(error, UnreachableError)
     assert error.message.startswith("Google Cloud gave no token, for it could not be reached: ")

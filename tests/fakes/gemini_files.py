@@ -48,16 +48,22 @@ class StoredFile:
 
 
 class Files:
-    """What was uploaded, by name. `polls`: how often a file is seen PROCESSING before it is ACTIVE (or FAILED)."""
+    """What was uploaded, by name. `polls`: how often a file is seen PROCESSING before it is ACTIVE (or FAILED).
+
+    `refusal` is the status with which uploads are refused.
+    """
 
     def __init__(self) -> None:
         self.stored: dict[str, StoredFile] = {}
         self.polls = 1
         self.fails = False
+        self.refusal: int | None = None
         self._uploads: dict[str, StoredFile] = {}
 
     def start(self, asked: Asked, origin: str) -> web.Response:
         """Begin an upload, and say where to send its bytes."""
+        if self.refusal is not None:
+            raise ApiError(self.refusal, "It is too full.")
         if asked.headers.get("X-Goog-Upload-Command") != "start":
             raise ApiError(400, "Invalid upload command: expected start.")
         about = asked.content.get("file", {})
