@@ -28,6 +28,7 @@ from boticelli_cli.providers import (
     Providers,
     check_models,
     default_model,
+    has_limits,
     limit_states,
     list_models,
     today,
@@ -307,7 +308,7 @@ def limits() -> list[LimitState]:
 def unlimited_accounts() -> list[str]:
     """The accounts of which no limits are known."""
     config = read_config(environment(), Path())
-    return [each.name for each in config.accounts if each.tier is None and not config.limits]
+    return [account.name for account in config.accounts if not has_limits(config, account)]
 
 
 def attach(name: str, data: bytes | None = None) -> InputPart:

@@ -24,6 +24,7 @@ from boticelli_cli.runs.plan import Plan
 if TYPE_CHECKING:
     from boticelli_cli.drivers.gemini_access import GeminiAccess
     from boticelli_cli.routing.ledger import Ledger, Used
+    from boticelli_cli.routing.line import Leases
 
 __all__ = [
     "DRIVEN",
@@ -32,6 +33,7 @@ __all__ = [
     "account_of",
     "check_models",
     "default_model",
+    "has_limits",
     "ledger_path",
     "limit_states",
     "limits_of",
@@ -71,12 +73,14 @@ class Providers:
         self._state = state_folder(environ)
         self._wide = wide
         self._ledger: Ledger | None = None
+        self._leases: dict[str, Leases] = {}
         self._closing = AsyncExitStack()
         self.driver: Driver = Dispatch(catalog, self._make, today=today())
 
     async def aclose(self) -> None:
         """Close all connections. What is asked afterwards opens new ones."""
         closing, self._closing = self._closing, AsyncExitStack()
+        self._ledger = None
         self.driver = Dispatch(self._catalog, self._make, today=today())
         await closing.aclose()
 
@@ -91,7 +95,7 @@ class Providers:
 
         account = account_of(self._config, provider)
         driver = self._gemini(account, call)
-        if _has_limits(self._config, account):  # what counts requests takes a while to load
+        if has_limits(self._config, account):  # what counts requests takes a while to load
             driver = self._limited(driver, account)
         driver = WithReset(driver, reset=pacific_day)
         return WithRetries(driver, unreachable=UNREACHABLE if call == "live" else BROKEN)
@@ -118,6 +122,7 @@ class Providers:
     def _limited(self, driver: Driver, account: Account) -> Driver:
         from boticelli_cli.routing.day import pacific_day
         from boticelli_cli.routing.ledger import Ledger
+        from boticelli_cli.routing.line import Leases
         from boticelli_cli.routing.quota import Limited
 
         if self._ledger is None:
@@ -129,6 +134,7 @@ class Providers:
             counted_as=account.counted_as,
             limits_of=lambda model: limits_of(self._config, self._catalog, account, model),
             ledger=self._ledger,
+            leases=self._leases.setdefault(account.name, Leases(account.max_concurrent)),
             reset=pacific_day,
         )
 
@@ -240,21 +246,24 @@ def _check_act(act: Act, config: Config, catalog: Catalog, need_keys: bool) -> I
     yield from fit(request, found)[1]
 
 
-def _has_limits(config: Config, account: Account) -> bool:
+def has_limits(config: Config, account: Account) -> bool:
     """Whether there is any model of which an account may ask only so much."""
     written = any(provider == account.provider for provider, _ in config.limits)
     return written or account.tier is not None or account.max_concurrent is not None
 
 
 def limits_of(config: Config, catalog: Catalog, account: Account, model: str) -> Limits:
-    """How much an account may ask of a model: as the configuration says, else as the catalogue does of its tier."""
+    """How much an account may ask of a model: as the configuration says, else as the catalogue does of its tier.
+
+    How many requests it may have under way, whatever the model, is not among this.
+    """
     written = config.limits.get((account.provider, model), Limits())
     known = Limits() if account.tier is None else catalog.tier_limits(account.provider, account.tier, model)
     return Limits(
         rpm=known.rpm if written.rpm is None else written.rpm,
         tpm=known.tpm if written.tpm is None else written.tpm,
         rpd=known.rpd if written.rpd is None else written.rpd,
-        max_concurrent=account.max_concurrent if written.max_concurrent is None else written.max_concurrent,
+        max_concurrent=written.max_concurrent,
     )
 
 

@@ -84,8 +84,8 @@ def test_the_default_is_a_model_that_there_is_a_key_for(accounts: Any, expected:
 def test_limits_are_those_written_over_those_of_the_tier() -> None:
     config = Config(limits={("gemini", "gemini-3.8-flash"): Limits(rpm=2)})
     [main] = KEYED.accounts
-    assert limits_of(config, CATALOG, main, "gemini-3.8-flash") == Limits(2, 250_000, 20, 4)
-    assert limits_of(config, CATALOG, main, "gemini-9-neon") == Limits(max_concurrent=4)
+    assert limits_of(config, CATALOG, main, "gemini-3.8-flash") == Limits(2, 250_000, 20)
+    assert limits_of(config, CATALOG, main, "gemini-9-neon") == Limits()
     free = Account("other", "gemini", "k")
     assert limits_of(config, CATALOG, free, "gemini-3.8-flash") == Limits(rpm=2)
     assert limits_of(config, CATALOG, free, "gemini-3.6-flash") == Limits()

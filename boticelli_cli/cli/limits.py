@@ -96,8 +96,9 @@ def _as_json(state: "LimitState") -> dict[str, Any]:
         data[name] = {"used": count}
         if limit is not None:
             data[name] |= {"limit": limit, "left": max(limit - count, 0)}
-    if limits.max_concurrent is not None:
-        data["max_concurrent"] = limits.max_concurrent
+    at_once = [each for each in (limits.max_concurrent, state.account.max_concurrent) if each is not None]
+    if at_once:
+        data["max_concurrent"] = min(at_once)
     data["day_is_spent"] = used.spent_until is not None or (limits.rpd is not None and used.today >= limits.rpd)
     data["day_resets_at"] = state.resets_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
     return data

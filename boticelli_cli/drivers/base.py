@@ -20,7 +20,7 @@ from boticelli_cli.messages import (
     ToolCallDelta,
 )
 
-__all__ = ["Driver", "Notice", "Retrying", "Waiting", "fold", "listening", "notify"]
+__all__ = ["Driver", "Going", "Notice", "Retrying", "Waiting", "fold", "listening", "notify", "overhearing"]
 
 
 class Driver(Protocol):
@@ -61,7 +61,12 @@ class Retrying:
     seconds: float
 
 
-Notice = Waiting | Retrying
+@dataclass(frozen=True, slots=True)
+class Going:
+    """A wait that has been told of is over: the request is sent now."""
+
+
+Notice = Waiting | Retrying | Going
 """What a driver tells while a request has no first delta yet."""
 
 
@@ -76,6 +81,20 @@ def listening(listener: Callable[[Notice], Awaitable[None]]) -> Iterator[None]:
         yield
     finally:
         _listener.reset(token)
+
+
+@contextmanager
+def overhearing(ear: Callable[[Notice], None]) -> Iterator[None]:
+    """Hear the notices of requests within this context, before whoever listens to them does."""
+    listener = _listener.get()
+
+    async def pass_on(notice: Notice) -> None:
+        ear(notice)
+        if listener is not None:
+            await listener(notice)
+
+    with listening(pass_on):
+        yield
 
 
 async def notify(notice: Notice) -> None:

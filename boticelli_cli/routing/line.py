@@ -9,7 +9,7 @@ from itertools import takewhile
 from boticelli_cli.drivers.base import Waiting, notify
 from boticelli_cli.routing.window import Sent
 
-__all__ = ["Line", "Ticket", "Wait"]
+__all__ = ["Leases", "Line", "Ticket", "Wait"]
 
 _UNTOLD = 0.05
 """Waits of fewer seconds than this are nobody's concern."""
@@ -42,6 +42,11 @@ class Ticket:
         self._told_end = 0.0
         self._waited = False
 
+    @property
+    def was_told(self) -> bool:
+        """Whether anybody was told that it waits."""
+        return self._told is not None
+
     async def wait(self, wait: Wait) -> None:
         """Tell what is waited for, where that is news, until woken or until it is time to look again."""
         look_again = wait.look_again
@@ -65,13 +70,39 @@ class Ticket:
         return True
 
 
+class Leases:
+    """How many requests an account may have under way at once, whatever models they are to; `None`: any number."""
+
+    def __init__(self, most: int | None = None) -> None:
+        self.most = most
+        self.running = 0
+        self._lines: set[Line] = set()
+
+    @property
+    def is_free(self) -> bool:
+        return self.most is None or self.running < self.most
+
+    def take(self) -> None:
+        self.running += 1
+
+    def give_back(self) -> None:
+        self.running -= 1
+        for line in tuple(self._lines):
+            line.wake()
+
+    def watch(self, line: "Line", *, waiting: bool) -> None:
+        """Remember a line in which somebody waits, or forget it."""
+        (self._lines.add if waiting else self._lines.discard)(line)
+
+
 class Line:
     """Those who wait for one model, first come, first served, and those whose requests are under way.
 
     Every method is synchronous, so that no cancellation comes between a change and its consequence.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, leases: Leases) -> None:
+        self._leases = leases
         self._waiting: OrderedDict[Ticket, None] = OrderedDict()
         self._running: dict[Ticket, float] = {}
         self._typical: float | None = None
@@ -88,19 +119,23 @@ class Line:
 
     def join(self, ticket: Ticket) -> None:
         self._waiting[ticket] = None
+        self._leases.watch(self, waiting=True)
 
     def leave(self, ticket: Ticket) -> None:
         del self._waiting[ticket]
+        self._leases.watch(self, waiting=bool(self._waiting))
         self.wake()
 
     def start(self, ticket: Ticket) -> None:
         """Let a request through: it holds a lease from now on."""
         self._running[ticket] = asyncio.get_running_loop().time()
+        self._leases.take()
 
     def end(self, ticket: Ticket) -> None:
         took = asyncio.get_running_loop().time() - self._running.pop(ticket)
         self._typical = took if self._typical is None else (self._typical + took) / 2
         self.wake()
+        self._leases.give_back()
 
     def wake(self) -> None:
         """Something has changed: whoever is first looks again."""
@@ -109,8 +144,14 @@ class Line:
             next(iter(self._waiting)).woken.set()
 
     def lets(self, ticket: Ticket, max_concurrent: int | None) -> bool:
-        """Whether a request is first, and there is a lease for it."""
-        return self.is_first(ticket) and (max_concurrent is None or self.running < max_concurrent)
+        """Whether a request is first, and there is a lease for it, of its model's and of its account's."""
+        free = max_concurrent is None or self.running < max_concurrent
+        return free and self._leases.is_free and self.is_first(ticket)
+
+    @property
+    def in_the_way(self) -> int:
+        """How many requests are under way of which one has to end first."""
+        return self.running if self._leases.is_free else self._leases.running
 
     def is_first(self, ticket: Ticket) -> bool:
         return next(iter(self._waiting)) is ticket

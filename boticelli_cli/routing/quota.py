@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
 from boticelli_cli.catalog import Limits
-from boticelli_cli.drivers.base import Driver
+from boticelli_cli.drivers.base import Driver, Going, notify
 from boticelli_cli.errors import QuotaError
 from boticelli_cli.messages import Delta, Finish, Request, Response
 from boticelli_cli.routing.day import Reset, in_words
 from boticelli_cli.routing.estimate import estimate_tokens
 from boticelli_cli.routing.ledger import Ledger, Slot, Spent
-from boticelli_cli.routing.line import Line, Ticket, Wait
+from boticelli_cli.routing.line import Leases, Line, Ticket, Wait
 from boticelli_cli.routing.resets import HINT, until
 from boticelli_cli.routing.window import SPAN, Lack, Room, Sent, earliest
 
@@ -29,7 +29,8 @@ class Limited:
 
     Requests to a model go in the order of their coming. In any 60 seconds, no more than `rpm` of them and no
     more than `tpm` estimated input tokens go out, over all processes with the same ledger. A request larger than
-    `tpm` goes alone. Requests at once are counted in this object: there is to be one for each account.
+    `tpm` goes alone. `leases` are how many requests the account may have under way; a model's own number is
+    counted in this object, so there is to be one for each account and model.
 
     Raises QuotaError, at once, when the account has nothing of a model, or nothing left of the day. When the
     provider says so first, that is remembered until the day's `reset`, and the error says when that is.
@@ -47,6 +48,7 @@ class Limited:
         limits_of: Callable[[str], Limits],
         ledger: Ledger,
         reset: Reset,
+        leases: Leases | None = None,
         zone: tzinfo | None = None,
     ) -> None:
         self._driver = driver
@@ -54,6 +56,7 @@ class Limited:
         self._counted_as = counted_as or account
         self._limits_of = limits_of
         self._ledger = ledger
+        self._leases = leases or Leases()
         self._reset = reset
         self._zone = zone
         self._lines: dict[str, Line] = {}
@@ -63,11 +66,11 @@ class Limited:
 
     def stream(self, request: Request) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
         limits = self._limits_of(request.model)
-        return self._driver.stream(request) if limits == _UNLIMITED else self._stream(request, limits)
+        return self._stream(request, limits) if self._limits(limits) else self._driver.stream(request)
 
     async def generate(self, request: Request) -> Response:
         limits = self._limits_of(request.model)
-        if limits == _UNLIMITED:
+        if not self._limits(limits):
             return await self._driver.generate(request)
         async with self._admitted(request, limits) as admission:
             try:
@@ -76,6 +79,10 @@ class Limited:
                 raise self._spent_by_word_of_the_provider(admission, error) from error
             self._correct(admission, response.finish)
             return response
+
+    def _limits(self, limits: Limits) -> bool:
+        """Whether there is anything to wait for."""
+        return limits != _UNLIMITED or self._leases.most is not None
 
     def under_way(self, model: str) -> int:
         """How many requests to a model hold a lease."""
@@ -103,7 +110,7 @@ class Limited:
                 f"account '{self._account}' has none of {model}: its limit is 0",
                 hint="ask another model (--model), or use another account",
             )
-        line = self._lines.setdefault(model, Line())
+        line = self._lines.setdefault(model, Line(self._leases))
         ticket = Ticket(estimate_tokens(request))
         line.join(ticket)
         try:
@@ -113,6 +120,8 @@ class Limited:
             line.leave(ticket)
             self._forget_idle(model, line)
         try:
+            if ticket.was_told:
+                await notify(Going())
             yield _Admission(line, model, slot, ticket.tokens)
         finally:
             line.end(ticket)
@@ -151,7 +160,7 @@ class Limited:
         if not line.is_first(ticket) and (limits.rpm is not None or limits.tpm is not None):
             room = self._forecast(line, ticket, model, limits)
             return Wait(_minute(room.lacks, model, limits), max(room.at - self._ledger.now(), 0.0))
-        return Wait(f"for one of {line.running} requests under way to end", line.until_one_ends())
+        return Wait(_one_of(line.in_the_way), line.until_one_ends())
 
     def _forecast(self, line: Line, ticket: Ticket, model: str, limits: Limits) -> Room:
         """When a request is likely to go, if those before it go as they are expected to."""
@@ -243,6 +252,11 @@ def _minute(lacks: Lack, model: str, limits: Limits) -> str:
     if lacks == "tokens":
         return f"for the minute's {_counted(limits.tpm, 'input token')} to {model}"
     return f"for the minute's {_counted(limits.rpm, 'request')} to {model}"
+
+
+def _one_of(under_way: int) -> str:
+    """As in "for one of 4 requests under way to end"."""
+    return "for the request under way to end" if under_way == 1 else f"for one of {under_way} requests under way to end"
 
 
 def _counted(number: int | None, noun: str) -> str:

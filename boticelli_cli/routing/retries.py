@@ -2,12 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from boticelli_cli.drivers.base import Driver, Retrying, notify
+from boticelli_cli.drivers.base import Driver, Going, Notice, Retrying, Waiting, notify, overhearing
 from boticelli_cli.errors import (
     CredentialsError,
     NoAnswerError,
@@ -104,20 +104,28 @@ class WithRetries:
     async def _persist(self, request: Request, ask: Callable[[], Awaitable[Result]]) -> Result:
         """What `ask` comes to, at the latest when it is not worth another attempt. Raises ProviderError."""
         time = asyncio.get_running_loop().time
-        end: float | None = None
+        waits = _Waits()
+        left: float | None = None
         attempt = 1
         while True:
+            begun, waited = time(), waits.seconds
             try:
-                return await ask()
+                with waits.timed():
+                    return await ask()
             except ProviderError as error:
-                end = end or time() + (BUDGET if request.timeout is None else request.timeout)
+                if left is None:
+                    left = BUDGET if request.timeout is None else request.timeout
+                else:
+                    left -= time() - begun - (waits.seconds - waited)
                 wait = self._wait(error, attempt, request.retries)
-                if wait is None or time() + wait > end:
+                if wait is None or wait > left:
                     raise
                 failure = error
+                left -= wait
             attempt += 1
             await notify(Retrying(failure, attempt, wait))
             await asyncio.sleep(wait)
+            await notify(Going())
 
     def _wait(self, error: ProviderError, retry: int, most: int | None) -> float | None:
         """The seconds until a retry; None when there is to be none."""
@@ -127,3 +135,33 @@ class WithRetries:
         if error.retry_after is not None:
             return error.retry_after + JITTER * self._chance()
         return min(schedule.wait(retry) * (1 - JITTER + 2 * JITTER * self._chance()), schedule.longest)
+
+
+class _Waits:
+    """How long requests have waited for their turn, by what the drivers inside tell of it."""
+
+    def __init__(self) -> None:
+        self._time = asyncio.get_running_loop().time
+        self._since: float | None = None
+        self._seconds = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self._seconds + (self._time() - self._since if self._since is not None else 0.0)
+
+    @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Time the waits that are told of within this context, and pass on what is told."""
+        with overhearing(self._hear):
+            yield
+        self._end()
+
+    def _hear(self, notice: Notice) -> None:
+        match notice:
+            case Waiting():
+                self._since = self._time() if self._since is None else self._since
+            case Going():
+                self._end()
+
+    def _end(self) -> None:
+        self._seconds, self._since = self.seconds, None

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from boticelli_cli.drivers.base import Driver, Notice, Retrying, Waiting, listening
+from boticelli_cli.drivers.base import Driver, Going, Notice, Retrying, Waiting, listening
 from boticelli_cli.errors import BoticelliError, SaveError, TemplateError
 from boticelli_cli.events import (
     ActDelta,
@@ -135,7 +135,7 @@ class _Run:
         self.interrupted = False
         self._schedule = Schedule(plan)
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._waits_until: dict[str, float] = {}
+        self._waiting: set[str] = set()
         self._withdrawn: set[str] = set()
         self._one_ended = asyncio.Event()
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
@@ -256,10 +256,13 @@ class _Run:
         """Have the run end for what happened in an act, unless it ends for something else already."""
         if self.failed is None:
             self.failed = name, replace(error, message=f"act '{name}': {error.message}")
-            for other, until in self._waits_until.items():
-                if other in self._running and other != name and self.time() < until:
-                    self._withdrawn.add(other)
-                    self._running[other].cancel()
+            for other in self._waiting.intersection(self._running) - {name}:
+                self._withdraw(other)
+
+    def _withdraw(self, name: str) -> None:
+        """Have an act not wait any longer for a run that has failed: it has cost nothing yet."""
+        self._withdrawn.add(name)
+        self._running[name].cancel()
 
     async def _request(self, step: PlannedStep) -> Request:
         act, settings = step.act, step.act.settings
@@ -310,16 +313,22 @@ class _Run:
         return answer
 
     async def _tell_notice(self, name: str, notice: Notice) -> None:
-        self._waits_until[name] = self.time() + notice.seconds
         match notice:
+            case Going():
+                self._waiting.discard(name)
+                return
             case Waiting(reason, seconds):
                 await self.tell(ActWaiting, act=name, reason=reason, seconds=round(seconds, 3))
             case Retrying(error, attempt, seconds):
                 facts = describe_error(error)
                 await self.tell(ActRetrying, act=name, error=facts, attempt=attempt, seconds=round(seconds, 3))
+        self._waiting.add(name)
+        if self.failed is not None:
+            self._withdraw(name)
 
     async def _ask_streaming(self, name: str, request: Request, answer: Answer) -> None:
         async with self.driver.stream(request) as deltas:
+            self._waiting.discard(name)
             async for delta in deltas:
                 match delta:
                     case TextDelta(text):

@@ -15,10 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from boticelli_cli.catalog import Limits
+from boticelli_cli.drivers.base import Going
 from boticelli_cli.errors import ProviderError, QuotaError
 from boticelli_cli.messages import Request
 from boticelli_cli.routing.day import pacific_day
 from boticelli_cli.routing.ledger import Ledger, Slot, Spent
+from boticelli_cli.routing.line import Leases
 from boticelli_cli.routing.quota import Limited
 from tests.clock import run_virtual
 from tests.routing.limiting import NOON, Noting, Told, Wall, asking, limited, of_tokens, open_ledger, stream
@@ -360,8 +362,37 @@ def test_a_wait_for_a_lease_is_told_with_what_is_known_of_it(path: Path) -> None
                 group.create_task(each.hear(quota, asking()))
 
     run_virtual(ask())
-    reason = "for one of 1 requests under way to end"
+    reason = "for the request under way to end"
     assert [each.waits for each in told] == [[], [(reason, 0)], [(reason, 0), (reason, 10)]]
+
+
+def test_requests_at_once_are_an_accounts_over_all_models_and_ways_of_calling(path: Path) -> None:
+    driver, leases = Noting(seconds=10.0), Leases(2)
+    quotas = [limited(driver, path, leases=leases, max_concurrent=None) for _ in range(2)]
+
+    async def ask() -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in range(8):
+                group.create_task(stream(quotas[number % 2], asking(model=f"model-{number}")))
+
+    run_virtual(ask())
+    assert driver.most_running == 2
+    assert driver.times == [0, 0, 10, 10, 20, 20, 30, 30]
+    assert leases.running == 0
+
+
+def test_it_is_told_when_a_wait_is_over_and_only_then(path: Path) -> None:
+    quota = limited(Noting(seconds=10.0), path, max_concurrent=1)
+    told = [Told() for _ in range(2)]
+
+    async def ask() -> None:
+        async with asyncio.TaskGroup() as group:
+            for each in told:
+                group.create_task(each.hear(quota, asking()))
+
+    run_virtual(ask())
+    assert told[0].notices == []
+    assert told[1].notices[-1] == (10, Going())
 
 
 def test_waits_too_short_to_notice_are_not_told(path: Path) -> None:

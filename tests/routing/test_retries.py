@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
-from boticelli_cli.drivers.base import Notice, Retrying, fold, listening
+from boticelli_cli.drivers.base import Going, Notice, Retrying, Waiting, fold, listening, notify
 from boticelli_cli.errors import (
     CredentialsError,
     NoAnswerError,
@@ -218,7 +219,33 @@ async def test_tells_every_retry_before_it_waits() -> None:
     first, second = failing(503), ProviderError("no", status=429, retry_after=9)
     with listening(listener):
         await ask(WithRetries(Failing(first, second), chance=lambda: 0.0))
-    assert heard == [(0, Retrying(first, 2, 1.5)), (1.5, Retrying(second, 3, 9))]
+    assert heard == [
+        (0, Retrying(first, 2, 1.5)),
+        (1.5, Going()),
+        (1.5, Retrying(second, 3, 9)),
+        (10.5, Going()),
+    ]
+
+
+class Queueing(Failing):
+    """Has each request wait a minute for its turn."""
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[AsyncIterator[Delta]]:
+        await notify(Waiting("for its turn", 60.0))
+        await asyncio.sleep(60)
+        await notify(Going())
+        async with super().stream(request) as deltas:
+            yield deltas
+
+
+@both_ways
+@in_virtual_time
+async def test_waiting_for_a_turn_takes_nothing_from_the_time_for_retries(whole: bool) -> None:
+    driver = Queueing(*[failing(503)] * 3)
+    request = replace(asking(), timeout=30)
+    assert await ask(WithRetries(driver, chance=lambda: 0.5), request, whole=whole) == "<Hello.>"
+    assert driver.times == [60, 122, 186, 254]
 
 
 @pytest.mark.parametrize("error", [failing(503), StreamError("broke"), UnreachableError("no")])

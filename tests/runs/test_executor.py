@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from boticelli_cli.drivers.base import Notice, Retrying, Waiting, notify
+from boticelli_cli.drivers.base import Going, Notice, Retrying, Waiting, notify
 from boticelli_cli.errors import ProviderError, QuotaError, StreamError
 from boticelli_cli.events import (
     ActFailed,
@@ -484,8 +484,17 @@ def test_an_act_whose_wait_is_over_is_not_withdrawn() -> None:
         narrative: {name: n, model: m, context: fresh}
         acts: {a: Fail., b: Ask.}
     """
-    events = perform(story, Telling(Waiting("for a turn", 0.5), fails="Fail.", seconds=5.0))
+    events = perform(story, Telling(Waiting("for a turn", 60.5), Going(), fails="Fail.", seconds=5.0))
     assert "act.finished b" in types(events)
+
+
+def test_an_act_that_waits_nobody_knows_how_long_is_withdrawn_too() -> None:
+    story = """
+        narrative: {name: n, model: m, context: fresh}
+        acts: {a: Fail., b: Wait.}
+    """
+    events = perform(story, Telling(Waiting("for a turn", 0.0), fails="Fail.", seconds=55.0))
+    assert types(events)[-3:] == ["act.failed a", "act.skipped b", "run.failed"]
 
 
 def test_what_acts_cost_is_told_and_added_up() -> None:
