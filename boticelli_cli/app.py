@@ -358,13 +358,8 @@ def _cost_of(config: Config, catalog: Catalog, model: str, finish: Finish) -> fl
         return None
     if placed.provider == EMBEDDED:
         return 0.0
-    served = finish.served_model or placed.name
-    names = dict.fromkeys((served, placed.name))
-    costs = (
-        cost_usd(placed.provider, name, finish.usage, catalog=catalog, today=today(), prices=config.prices)
-        for name in names
-    )
-    return next((cost for cost in costs if cost is not None), None)
+    names = dict.fromkeys((finish.served_model or placed.name, placed.name))
+    return cost_usd(placed.provider, names, finish.usage, catalog=catalog, today=today(), prices=config.prices)
 
 
 def _provider_of(model: str) -> str:

@@ -51,9 +51,11 @@ class Account:
 
     @property
     def counted_as(self) -> str:
-        """Under which name its requests are counted: of keys that nobody has named, each for itself."""
-        if self.is_named or self.api_key is None:
+        """Under which name its requests are counted: of keys and projects that nobody has named, each for itself."""
+        if self.is_named:
             return self.name
+        if self.api_key is None:
+            return f"{self.name} {self.project} {self.location}"
         return f"{self.name} {hashlib.sha256(self.api_key.encode()).hexdigest()[:12]}"
 
 
@@ -91,7 +93,8 @@ def read_config(environ: Mapping[str, str], folder: Path) -> Config:
         settings = settings.over(read)
         accounts = accounts if accounts is not None else document.accounts
         for provider, models in document.limits.items():
-            for model, each in models.models.items():
+            for name, each in models.models.items():
+                model = name.removeprefix(f"{provider}/")
                 limits[provider, model] = _under(limits.get((provider, model)), Limits(**each.model_dump()))
         for model, price in document.prices.items():
             prices.setdefault(model, Price(**price.model_dump()))
@@ -203,7 +206,7 @@ def _accounts(written: "list[AccountDocument]", environ: Mapping[str, str]) -> t
     if project := environ.get("GOOGLE_CLOUD_PROJECT"):
         location = environ.get("GOOGLE_CLOUD_LOCATION") or "global"
         base_url = _base_url("GOOGLE_VERTEX_BASE_URL", environ)
-        return (Account("vertex", "gemini", project=project, location=location, base_url=base_url),)
+        return (Account("vertex", "gemini", None, None, project, location, base_url, is_named=False),)
     return ()
 
 
@@ -231,6 +234,8 @@ def _base_url(name: str, environ: Mapping[str, str]) -> str | None:
         return None
     if not re.match(r"https?://[^/\s]", url) or not _has_good_port(url):
         raise UsageError(f"{name} is '{url}'; a URL looks like https://example.com")
+    if urlsplit(url).username is not None:
+        raise UsageError(f"{name} has a name or a password in it, which would stand in messages; leave them out")
     url = url.rstrip("/")
     if version := re.search(r"/v1(beta\d*|alpha)?$", url):
         raise UsageError(f"{name} is '{url}'; it is written without the version: '{url[: version.start()]}'")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import assert_never, get_args
 
-from boticelli_cli.catalog_entries import Model
+from boticelli_cli.catalog_entries import Call, Model
 from boticelli_cli.messages import Effort, Media, Request, Text, Thinking
 
 __all__ = ["fit", "unreadable"]
@@ -15,24 +15,24 @@ _BUDGETS: dict[Effort, int] = {"minimal": 512, "low": 1024, "medium": 8192, "hig
 (ai.google.dev/gemini-api/docs/openai); minimal is half of low, the least that all models of the 2.5 series take."""
 
 
-def fit(request: Request, model: Model | None) -> tuple[Request, tuple[str, ...]]:
-    """The request as a model takes it, and a sentence for each setting that is not sent as it was set.
+def fit(request: Request, model: Model | None, call: Call = "sse") -> tuple[Request, tuple[str, ...]]:
+    """The request as a model takes it that is called so, and a sentence for each setting that is not sent as it was set.
 
-    A model of which nothing is known is asked everything.
+    A model of which nothing is known is asked everything that can be said in such a call.
     """
     notices: list[str] = []
-    if model is None:
-        return request, ()
-    if request.thinking is not None:
+    name = request.model if model is None else model.id
+    if model is not None and request.thinking is not None:
         thinking, notice = _fit_thinking(request.thinking, model)
-        request = replace(request, thinking=thinking)
+        # The least that a model can think is not nothing, but nobody who wants none wants to see it.
+        request = replace(request, thinking=thinking, show_thoughts=bool(request.thinking))
         notices += [notice] if notice else []
-    if request.schema is not None and model.structured_output is False:
+    if request.schema is not None and (call == "live" or (model is not None and model.structured_output is False)):
         request = replace(request, schema=None)
-        notices.append(f"{model.id} cannot be held to a schema; 'schema' is left out")
-    if request.stop and model.call == "live":
+        notices.append(f"{name} cannot be held to a schema; 'schema' is left out")
+    if request.stop and call == "live":
         request = replace(request, stop=())
-        notices.append(f"{model.id} has no stop sequences in a Live session; 'stop' is left out")
+        notices.append(f"{name} has no stop sequences in a Live session; 'stop' is left out")
     return request, tuple(notices)
 
 

@@ -119,7 +119,8 @@ class Tool:
 class Request:
     """All that a model is asked: the last message is the one to be answered.
 
-    `None` means that nobody set it: the provider's own default holds. `schema` is the JSON Schema that the
+    `None` means that nobody set it: the provider's own default holds. `show_thoughts` is whether a model that
+    thinks is to tell what. `schema` is the JSON Schema that the
     answer has to satisfy; `options` go to the provider as they are, in its own words, over everything else.
     `timeout` is in seconds, for one attempt from its start to its last delta; `retries` is how many more
     attempts there may be.
@@ -133,6 +134,7 @@ class Request:
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     thinking: Thinking | None = None
+    show_thoughts: bool = True
     schema: Mapping[str, Any] | None = None
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None

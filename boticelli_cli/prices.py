@@ -5,7 +5,7 @@ only when the rest of it is a version, or when the catalogue knows the name.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -25,21 +25,29 @@ _VERSION = re.compile(r"-(latest|\d{3}|\d{2}-\d{4}|\d{4}-?\d{2}-?\d{2})")
 
 def cost_usd(
     provider: str,
-    model: str,
+    models: Iterable[str],
     usage: Usage,
     *,
     catalog: Catalog,
     today: date,
     prices: Mapping[str, Price] | None = None,
 ) -> float | None:
-    """What a model's answer cost in USD, or None when its price or its use is not known.
+    """What an answer cost in USD, or None when its price or its use is not known.
 
-    `prices` are the user's, by model, with or without its provider. Cached and thinking tokens are counted once:
-    they are part of the input and of the output.
+    `models` are the names of the model that answered, the most exact first; `prices` are the user's, by model,
+    with or without its provider, and win over all others. Cached and thinking tokens are counted once: they are
+    part of the input and of the output.
     """
-    for name in (f"{provider}/{model}", model):
-        if prices and name in prices:
-            return _by(prices[name], usage)
+    models = tuple(models)
+    for model in models:
+        for name in (f"{provider}/{model}", model):
+            if prices and name in prices:
+                return _by(prices[name], usage)
+    costs = (_known_cost(provider, model, usage, catalog, today) for model in models)
+    return next((cost for cost in costs if cost is not None), None)
+
+
+def _known_cost(provider: str, model: str, usage: Usage, catalog: Catalog, today: date) -> float | None:
     if usage.input is None or usage.output is None or provider not in _PROVIDERS:
         return None
     known = catalog.find(f"{provider}/{model}")

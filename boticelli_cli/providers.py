@@ -243,7 +243,7 @@ def _check_act(act: Act, config: Config, catalog: Catalog, need_keys: bool) -> I
         raise UsageError([Problem(f"act '{act.name}': {sentence}") for sentence in wrong])
     if resolved.notice is not None:
         yield resolved.notice
-    yield from fit(request, found)[1]
+    yield from fit(request, found, catalog.call_of(resolved.model))[1]
 
 
 def has_limits(config: Config, account: Account) -> bool:

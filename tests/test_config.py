@@ -106,7 +106,9 @@ def test_the_environments_key_is_an_account() -> None:
     assert only(GOOGLE_API_KEY="k2", GOOGLE_GEMINI_BASE_URL="http://127.0.0.1:1/") == (
         Account("default", "gemini", "k2", base_url="http://127.0.0.1:1", is_named=False),
     )
-    assert only(GOOGLE_CLOUD_PROJECT="p", GEMINI_API_KEY="") == (Account("vertex", "gemini", project="p"),)
+    assert only(GOOGLE_CLOUD_PROJECT="p", GEMINI_API_KEY="") == (
+        Account("vertex", "gemini", project="p", is_named=False),
+    )
     assert only(GOOGLE_CLOUD_PROJECT="p", GOOGLE_CLOUD_LOCATION="europe-west4")[0].location == "europe-west4"
 
 
@@ -153,6 +155,7 @@ def test_options_are_merged_key_by_key(folder: Path, home: Path) -> None:
     ("url", "said"),
     [
         ("generativelanguage.googleapis.com", "a URL looks like https://example.com"),
+        ("https://me:hunter2@host", "has a name or a password in it"),
         ("https://host/v1beta/", "written without the version: 'https://host'"),
     ],
 )

@@ -1,5 +1,6 @@
 """What a request becomes for a model that does not take all of it."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from boticelli_cli.catalog import Catalog
 from boticelli_cli.catalog_entries import Model
 from boticelli_cli.fitting import fit, unreadable
 from boticelli_cli.messages import Media, Message, Request, Text, Thinking
+from boticelli_cli.wire.gemini import encode_request
 
 BUILTIN = Catalog.builtin()
 
@@ -56,7 +58,7 @@ def test_thinking_is_asked_for_as_a_model_takes_it(
     model: str, asked: Thinking, sent: Thinking | None, notice: str | None
 ) -> None:
     fitted, notices = fit(request(thinking=asked, temperature=0.5), BUILTIN.find(model))
-    assert fitted == request(thinking=sent, temperature=0.5)
+    assert fitted == request(thinking=sent, show_thoughts=bool(asked), temperature=0.5)
     assert type(fitted.thinking) is type(sent)
     assert notices == ((notice,) if notice else ())
 
@@ -84,10 +86,25 @@ def test_what_fits_is_left_alone() -> None:
 
 def test_a_live_session_has_no_stop_sequences() -> None:
     asked = request(stop=("x", "y"), max_tokens=5)
-    fitted, notices = fit(asked, BUILTIN.find("gemini-3.8-live"))
+    fitted, notices = fit(asked, BUILTIN.find("gemini-3.8-live"), "live")
     assert fitted == request(max_tokens=5)
     assert notices == ("gemini-3.8-live has no stop sequences in a Live session; 'stop' is left out",)
     assert fit(asked, BUILTIN.find("gemini-3.8-flash")) == (asked, ())
+
+
+def test_a_live_model_that_nobody_knows_has_none_either() -> None:
+    fitted, notices = fit(request(stop=("x",), schema={"type": "object"}), None, "live")
+    assert fitted == request()
+    assert notices == (
+        "x cannot be held to a schema; 'schema' is left out",
+        "x has no stop sequences in a Live session; 'stop' is left out",
+    )
+
+
+@pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-4-argon", "gemini-2.5-pro", "gemini-2.5-flash"])
+def test_whoever_wants_no_thoughts_is_shown_none(model: str) -> None:
+    fitted, _ = fit(request(thinking=False), BUILTIN.find(model))
+    assert "includeThoughts" not in json.loads(encode_request(fitted))["generationConfig"]["thinkingConfig"]
 
 
 def test_tells_each_kind_of_content_that_a_model_does_not_take() -> None:

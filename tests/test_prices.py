@@ -15,7 +15,7 @@ MILLION = 1_000_000
 
 def cost(model: str, usage: Usage, today: date = NOVEMBER, **prices: Price) -> float | None:
     named = {name.replace("_", "-"): price for name, price in prices.items()}
-    return cost_usd("gemini", model, usage, catalog=CATALOG, today=today, prices=named)
+    return cost_usd("gemini", [model], usage, catalog=CATALOG, today=today, prices=named)
 
 
 def test_prices_come_from_the_list_that_everybody_shares() -> None:
@@ -36,9 +36,15 @@ def test_the_users_price_wins() -> None:
     usage = Usage(input=MILLION, output=MILLION, cached_input=MILLION // 2)
     assert cost("gemini-3.8-flash", usage, gemini_3_8_flash=Price(1, 2)) != pytest.approx(3)
     mine = {"gemini/gemini-3.8-flash": Price(1, 2)}
-    assert cost_usd("gemini", "gemini-3.8-flash", usage, catalog=CATALOG, today=NOVEMBER, prices=mine) == 3
+    assert cost_usd("gemini", ["gemini-3.8-flash"], usage, catalog=CATALOG, today=NOVEMBER, prices=mine) == 3
     mine = {"gemini-3.8-flash": Price(1, 2, cached_input=0)}
-    assert cost_usd("gemini", "gemini-3.8-flash", usage, catalog=CATALOG, today=NOVEMBER, prices=mine) == 2.5
+    assert cost_usd("gemini", ["gemini-3.8-flash"], usage, catalog=CATALOG, today=NOVEMBER, prices=mine) == 2.5
+
+
+def test_the_users_price_wins_also_for_the_name_that_was_asked_for() -> None:
+    names = ["gemini-3.8-flash-001", "gemini-3.8-flash"]
+    usage, mine = Usage(input=MILLION, output=MILLION), {"gemini-3.8-flash": Price(100, 0)}
+    assert cost_usd("gemini", names, usage, catalog=CATALOG, today=NOVEMBER, prices=mine) == 100
 
 
 def test_the_catalogue_fills_in_by_the_day() -> None:
@@ -62,7 +68,7 @@ def test_without_counts_there_is_no_price() -> None:
     assert cost("gemini-3.8-flash", Usage(output=5)) is None
     assert cost("gemini-3.8-flash", Usage(input=5)) is None
     assert cost("gemini-3.8-flash", Usage(input=1, output=1, cached_input=2)) is None
-    assert cost_usd("elsewhere", "m", Usage(input=1, output=1), catalog=CATALOG, today=NOVEMBER) is None
+    assert cost_usd("elsewhere", ["m"], Usage(input=1, output=1), catalog=CATALOG, today=NOVEMBER) is None
 
 
 def test_a_price_that_lacks_what_was_used_is_none() -> None:

@@ -95,6 +95,7 @@ class GeminiLive:
             top_p=request.top_p,
             max_tokens=request.max_tokens,
             thinking=request.thinking,
+            show_thoughts=request.show_thoughts,
             tools=() if request.tool_choice == "none" else request.tools,
             options=options,
         )

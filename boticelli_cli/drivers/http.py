@@ -113,6 +113,8 @@ class Endpoint:
             request = self._client.build_request(method, _url(self._base_url + path), content=body, headers=headers)
             response = await patience.wait_for(self._client.send(request, stream=True))
         try:
+            if response.has_redirect_location:
+                raise self._redirected(response)
             if response.status_code >= 400:
                 with self._translating(patience):
                     said = await patience.wait_for(_beginning(response))
@@ -130,6 +132,12 @@ class Endpoint:
                     except StopAsyncIteration:
                         return
                 yield piece
+
+    def _redirected(self, response: httpx.Response) -> ProviderError:
+        """A redirect is not followed: the key is for the address that was given."""
+        where = urlsplit(response.headers["location"]).hostname or "another path"
+        message = f"{self._base_url} sends requests elsewhere, to {where}"
+        return RefusedError(message, provider=self._provider, status=response.status_code, hint=_A_BASE_URL)
 
     @contextmanager
     def _translating(self, patience: Patience) -> Iterator[None]:

@@ -82,6 +82,9 @@ def _translated(error: Exception) -> ProviderError | None:
         case ValueError():  # a frame that is not JSON
             message = without_secrets(f"the live session sent what cannot be read: {str(error)[:80]}")
             return ProviderError(message, provider=PROVIDER)
+        case ImportError():  # what a SOCKS proxy needs
+            hint = "look at HTTPS_PROXY and ALL_PROXY; an http:// proxy can always be used"
+            return RefusedError(f"the proxy cannot be used: {error}", provider=PROVIDER, hint=hint)
         case GoogleAuthError():
             return CredentialsError(f"Google Cloud let nobody in: {error}", provider=PROVIDER, hint=_CLOUD_HINT)
     return None

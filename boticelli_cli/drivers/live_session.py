@@ -13,6 +13,7 @@ from boticelli_cli.drivers.live_turn import LiveTurn
 from boticelli_cli.drivers.patience import Patience
 from boticelli_cli.errors import ProviderError, RefusedError
 from boticelli_cli.messages import Delta, Media, Message, Part, Request, Text, Thinking, Tool
+from boticelli_cli.wire.gemini import thinking_config
 
 if TYPE_CHECKING:
     from google.genai import Client
@@ -43,6 +44,7 @@ class Setup:
     top_p: float | None = None
     max_tokens: int | None = None
     thinking: Thinking | None = None
+    show_thoughts: bool = True
     tools: tuple[Tool, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -56,7 +58,7 @@ class Setup:
             "temperature": self.temperature,
             "top_p": self.top_p,
             "max_output_tokens": self.max_tokens,
-            "thinking_config": _thinking(self.thinking),
+            "thinking_config": thinking_config(self.thinking, show=self.show_thoughts),
             "tools": [{"function_declarations": [_declared(tool) for tool in self.tools]}] if self.tools else None,
         }
         if self.spoken:
@@ -256,14 +258,3 @@ def _part(part: Part) -> dict[str, Any]:
 
 def _declared(tool: Tool) -> dict[str, Any]:
     return {"name": tool.name, "description": tool.description, "parameters_json_schema": tool.parameters}
-
-
-def _thinking(thinking: Thinking | None) -> dict[str, Any] | None:
-    match thinking:
-        case None:
-            return None
-        case bool():
-            return {"include_thoughts": True} if thinking else {"thinking_budget": 0}
-        case int():
-            return {"include_thoughts": thinking > 0, "thinking_budget": thinking}
-    return {"include_thoughts": True, "thinking_level": thinking}

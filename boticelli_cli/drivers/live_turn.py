@@ -122,7 +122,7 @@ def _usage(told: "UsageMetadata") -> Usage:
     if asked is not None:
         asked += told.tool_use_prompt_token_count or 0
     answered = told.response_token_count
-    if told.total_token_count is not None and asked is not None:
+    if told.total_token_count is not None and asked is not None and told.total_token_count >= asked:
         answered = told.total_token_count - asked
     elif answered is not None:
         answered += told.thoughts_token_count or 0

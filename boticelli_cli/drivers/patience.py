@@ -12,7 +12,10 @@ CONNECT = 10.0
 """Seconds to reach a provider."""
 
 FIRST = 300.0
-"""Seconds from asking to the first sign of an answer: models that think are silent for minutes."""
+"""Seconds from asking to the first sign of an answer: models that think are silent for minutes.
+
+More, when a request has a longer `timeout`.
+"""
 
 SILENCE = 120.0
 """Seconds between two signs of an answer."""
@@ -33,13 +36,14 @@ class Patience:
     def __init__(self, provider: str, timeout: float | None) -> None:
         self._provider = provider
         self._total = TOTAL if timeout is None else timeout
+        self._first = max(FIRST, self._total) if timeout is not None else FIRST
         self._end = asyncio.get_running_loop().time() + self._total
         self.answered = False
 
     async def wait_for(self, awaitable: Awaitable[Result]) -> Result:
         """What `awaitable` comes to. Raises NoAnswerError, SilenceError or StreamError when it takes too long."""
         now = asyncio.get_running_loop().time()
-        longest = SILENCE if self.answered else FIRST
+        longest = SILENCE if self.answered else self._first
         try:
             async with asyncio.timeout_at(min(now + longest, self._end)) as limit:
                 return await awaitable

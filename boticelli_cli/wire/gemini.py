@@ -3,7 +3,13 @@
 from boticelli_cli.wire.gemini_answer import StreamReader, StreamWriter, decode_response, encode_response
 from boticelli_cli.wire.gemini_errors import decode_error, encode_error
 from boticelli_cli.wire.gemini_listing import ListedModel, decode_count, decode_models, encode_count_response
-from boticelli_cli.wire.gemini_request import decode_count_request, decode_request, encode_count, encode_request
+from boticelli_cli.wire.gemini_request import (
+    decode_count_request,
+    decode_request,
+    encode_count,
+    encode_request,
+    thinking_config,
+)
 
 __all__ = [
     "ListedModel",
@@ -20,4 +26,5 @@ __all__ = [
     "encode_error",
     "encode_request",
     "encode_response",
+    "thinking_config",
 ]

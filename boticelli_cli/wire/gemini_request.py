@@ -85,19 +85,26 @@ def _config(request: Request) -> dict[str, Any]:
         "topP": request.top_p,
         "maxOutputTokens": request.max_tokens,
         "stopSequences": request.stop or None,
-        "thinkingConfig": None if request.thinking is None else _thinking_config(request.thinking),
+        "thinkingConfig": thinking_config(request.thinking, show=request.show_thoughts),
         "responseMimeType": None if request.schema is None else "application/json",
         "responseJsonSchema": request.schema,
     }
     return {key: value for key, value in config.items() if value is not None}
 
 
-def _thinking_config(thinking: Thinking) -> dict[str, Any]:
-    if isinstance(thinking, str):
-        return {"thinkingLevel": thinking.upper(), "includeThoughts": True}
-    if thinking is True:
-        return {"includeThoughts": True}
-    return {"thinkingBudget": int(thinking), "includeThoughts": True} if thinking else {"thinkingBudget": 0}
+def thinking_config(thinking: Thinking | None, *, show: bool = True) -> dict[str, Any] | None:
+    """Gemini's `thinkingConfig`; with `show`, what a model thinks is told."""
+    told = {"includeThoughts": True} if show else {}
+    match thinking:
+        case None:
+            return None
+        case True:
+            return told or None
+        case str():
+            return {"thinkingLevel": thinking.upper(), **told}
+        case 0:
+            return {"thinkingBudget": 0}
+    return {"thinkingBudget": thinking, **told}
 
 
 def _declaration(tool: Tool) -> dict[str, Any]:
@@ -199,7 +206,8 @@ def _said(body: _Body, model: str) -> Request:
         top_p=config.top_p,
         max_tokens=config.max_output_tokens,
         stop=tuple(config.stop_sequences or ()),
-        thinking=_thinking(config.thinking_config),
+        thinking=(thinking := _thinking(config.thinking_config)),
+        show_thoughts=_shows_thoughts(thinking, config.thinking_config),
         schema=schema if isinstance(schema, dict) else None,
         tools=tuple(_tool(each) for group in body.tools for each in group.function_declarations or ()),
         tool_choice=_tool_choice(body.tool_config),
@@ -225,6 +233,11 @@ def _thinking(config: _ThinkingConfig | None) -> Thinking | None:
     if config.thinking_budget is not None and config.thinking_budget >= 0:
         return config.thinking_budget or False
     return True if config.include_thoughts else None
+
+
+def _shows_thoughts(thinking: Thinking | None, config: _ThinkingConfig | None) -> bool:
+    """Whether thoughts are to be told, which Google does when it is asked to; where there are none, it is all one."""
+    return not thinking or bool(config and config.include_thoughts)
 
 
 def _tool(said: _Declaration) -> Tool:

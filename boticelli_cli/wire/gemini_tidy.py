@@ -86,8 +86,8 @@ def _tidy_config(config: dict[str, Any]) -> None:
     if isinstance(thinking, dict):
         if isinstance(level := thinking.get("thinkingLevel"), str):
             thinking["thinkingLevel"] = level.upper()
-        if thinking.get("thinkingBudget") or "thinkingLevel" in thinking:
-            thinking.setdefault("includeThoughts", False)  # which is Google's default, but not a `Request`'s
+        if thinking.get("includeThoughts") is False:  # Google's default
+            del thinking["includeThoughts"]
 
 
 def _tidy_declarations(group: Any) -> None:
