@@ -234,8 +234,9 @@ def _base_url(name: str, environ: Mapping[str, str]) -> str | None:
         return None
     if not re.match(r"https?://[^/\s]", url) or not _has_good_port(url):
         raise UsageError(f"{name} is '{url}'; a URL looks like https://example.com")
-    if urlsplit(url).username is not None:
-        raise UsageError(f"{name} has a name or a password in it, which would stand in messages; leave them out")
+    parts = urlsplit(url)
+    if parts.username is not None or parts.query or parts.fragment:
+        raise UsageError(f"{name} may be a plain address only: no name, no password and no query in it")
     url = url.rstrip("/")
     if version := re.search(r"/v1(beta\d*|alpha)?$", url):
         raise UsageError(f"{name} is '{url}'; it is written without the version: '{url[: version.start()]}'")

@@ -125,7 +125,8 @@ class ActSkipped(_Event):
 class ActFinished(_Event):
     """`seconds` from the act's start to its end, `first_token_seconds` to its first delta.
 
-    `cost_usd` is absent when the model's price, or what it used, is not known.
+    `cost_usd` is absent when the model's price, or what it used, is not known. `provider_reason` is why the answer
+    ended in the provider's own word.
     """
 
     type: ClassVar[Literal["act.finished"]] = "act.finished"
@@ -136,6 +137,7 @@ class ActFinished(_Event):
     usage: Usage
     cost_usd: float | None = None
     finish_reason: FinishReason
+    provider_reason: str | None = None
     seconds: float
     first_token_seconds: float | None = None
 

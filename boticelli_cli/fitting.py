@@ -16,7 +16,7 @@ _BUDGETS: dict[Effort, int] = {"minimal": 512, "low": 1024, "medium": 8192, "hig
 
 
 def fit(request: Request, model: Model | None, call: Call = "sse") -> tuple[Request, tuple[str, ...]]:
-    """The request as a model takes it that is called so, and a sentence for each setting that is not sent as it was set.
+    """The request as a model takes it that is called so, and a sentence for each setting that is not sent as it is.
 
     A model of which nothing is known is asked everything that can be said in such a call.
     """
@@ -67,7 +67,7 @@ def _as_level(thinking: Thinking, model: Model) -> tuple[Thinking | None, str | 
     known = [effort for effort in _EFFORTS if effort in model.thinking_levels]
     if thinking is True:
         return True, None
-    if thinking is False:
+    if thinking is False or thinking == 0:
         return (known[0] if known else "low"), None  # low is taken by every model of Gemini 3 and 4
     if isinstance(thinking, int):
         return None, f"{model.id} takes no thinking budget; {_shown(thinking)} is left out"

@@ -143,7 +143,10 @@ async def list_models(config: Config, provider: str) -> list[ListedModel]:
     """The models that a provider says an account can ask. Raises ProviderError, and CredentialsError without one."""
     from boticelli_cli.drivers.gemini import Gemini
 
-    gemini = Gemini(_access(account_of(config, provider)))
+    access = _access(account_of(config, provider))
+    if access.is_vertex:
+        raise UsageError("Vertex AI does not list its models where the Gemini API does; --refresh needs a key")
+    gemini = Gemini(access)
     try:
         return [
             ListedModel(each.name, each.input_limit, each.output_limit, calls_of(each.methods))
@@ -186,11 +189,8 @@ def account_of(config: Config, provider: str) -> Account:
 
 
 def default_model(config: Config) -> str:
-    """The model that answers when none is named: one that there is a key for, or the embedded one."""
-    for account in config.accounts:
-        if account.lacks is None:
-            return DEFAULTS[account.provider]
-    return EMBEDDED
+    """The model that answers when none is named: one that there is an account for, or the embedded one."""
+    return DEFAULTS[config.accounts[0].provider] if config.accounts else EMBEDDED
 
 
 def check_models(plan: Plan, config: Config, catalog: Catalog, *, need_keys: bool = True) -> list[str]:
@@ -214,7 +214,11 @@ def check_models(plan: Plan, config: Config, catalog: Catalog, *, need_keys: boo
 def _check_act(act: Act, config: Config, catalog: Catalog, need_keys: bool) -> Iterator[str]:
     settings = act.settings
     resolved = catalog.resolve(settings.model or EMBEDDED, today())
-    placed = place(resolved.model)
+    try:
+        placed = place(resolved.model)
+    except UsageError as error:
+        near = catalog.nearest(resolved.model.rpartition("/")[2].lower(), "gemini", today())
+        raise UsageError(f"{error.problems[0].message}{near}") from None
     if placed.provider == EMBEDDED:
         from boticelli_cli.drivers.rehearsal import refuse_unknown_model
 
@@ -275,7 +279,8 @@ def ledger_path(state: Path) -> Path:
 def _access(account: Account) -> "GeminiAccess":
     from boticelli_cli.drivers.gemini_access import GeminiAccess
 
-    return GeminiAccess(account.api_key, account.base_url, account.project, account.location)
+    name = account.name if account.is_named else None
+    return GeminiAccess(account.api_key, account.base_url, account.project, account.location, name)
 
 
 _HINTS = {

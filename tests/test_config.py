@@ -155,7 +155,7 @@ def test_options_are_merged_key_by_key(folder: Path, home: Path) -> None:
     ("url", "said"),
     [
         ("generativelanguage.googleapis.com", "a URL looks like https://example.com"),
-        ("https://me:hunter2@host", "has a name or a password in it"),
+        ("https://me:hunter2@host", "no name, no password and no query in it"),
         ("https://host/v1beta/", "written without the version: 'https://host'"),
     ],
 )

@@ -74,10 +74,10 @@ def test_of_several_accounts_the_first_that_has_a_key_asks() -> None:
     [
         ((), "rehearsal"),
         ((Account("a", "gemini", "k"),), "gemini-3.8-flash"),
-        ((Account("a", "gemini", lacks="$K is not set"),), "rehearsal"),
+        ((Account("a", "gemini", lacks="$K is not set"),), "gemini-3.8-flash"),
     ],
 )
-def test_the_default_is_a_model_that_there_is_a_key_for(accounts: Any, expected: str) -> None:
+def test_the_default_is_a_model_that_there_is_an_account_for(accounts: Any, expected: str) -> None:
     assert default_model(Config(accounts=accounts)) == expected
 
 

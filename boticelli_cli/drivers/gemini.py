@@ -7,7 +7,7 @@ from boticelli_cli.drivers.gemini_access import PROVIDER, GeminiAccess
 from boticelli_cli.drivers.gemini_files import GeminiFiles
 from boticelli_cli.drivers.http import Chunks, Endpoint
 from boticelli_cli.drivers.patience import Patience
-from boticelli_cli.errors import CredentialsError, RefusedError
+from boticelli_cli.errors import ProviderError, RefusedError, StreamError
 from boticelli_cli.messages import Delta, Request, Response
 from boticelli_cli.wire.gemini import (
     ListedModel,
@@ -94,11 +94,8 @@ class Gemini:
     def _hinting(self, model: str) -> Iterator[None]:
         """Say what to do where the answer alone cannot tell: whose credentials they were, what models there are."""
         try:
-            yield
-        except CredentialsError as error:
-            if error.status is not None:
-                error.hint = self._access.refused_hint or error.hint
-            raise
+            with self._access.hinting():
+                yield
         except RefusedError as error:
             if error.status == 404:
                 error.hint = self._unknown_hint(model) or error.hint
@@ -119,6 +116,12 @@ class _Streamed:
 
     async def read_first(self) -> None:
         """Read until there is a delta, if only the last of an empty answer. Raises ProviderError."""
+        try:
+            await self._read_first()
+        except StreamError as error:  # it broke off, but nothing of it has been passed on
+            raise ProviderError(error.message, provider=PROVIDER, status=error.status, hint="run it again") from error
+
+    async def _read_first(self) -> None:
         async for piece in self._chunks:
             self._begun = self._deltas_of(self._events.feed(piece))
             self._first = next(self._begun, None)

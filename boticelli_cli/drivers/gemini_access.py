@@ -34,7 +34,8 @@ class _Token:
 class GeminiAccess:
     """A key, or a project and its location; and where to, unless it is Google's own address.
 
-    `base_url` has no version: it is written as google-genai takes it. Raises CredentialsError for what no key
+    `base_url` has no version: it is written as google-genai takes it. `account` is under which name the key stands
+    in the configuration, if it does. Raises CredentialsError for what no key
     can be, without showing it.
     """
 
@@ -42,12 +43,14 @@ class GeminiAccess:
     base_url: str | None = None
     project: str | None = None
     location: str = "global"
+    account: str | None = None
     _token: _Token = field(default_factory=_Token, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
             message = "the key has characters in it that no key has: a line break, say, or a quotation mark"
-            raise CredentialsError(message, provider=PROVIDER, hint="copy it again, and set GEMINI_API_KEY to it")
+            hint = self.refused_hint or "copy it again, and set GEMINI_API_KEY to it"
+            raise CredentialsError(message, provider=PROVIDER, hint=hint)
 
     @property
     def is_vertex(self) -> bool:
@@ -55,9 +58,9 @@ class GeminiAccess:
 
     @property
     def refused_hint(self) -> str | None:
-        """What to do when Vertex refuses; for a key, the error itself says it."""
+        """What to do when Vertex refuses, or the key of an account; for the environment's, the error itself says it."""
         if not self.is_vertex:
-            return None
+            return f"it is the key of account '{self.account}' in the configuration" if self.account else None
         role = f"the role Vertex AI User in project '{self.project}'"
         return f"run: gcloud auth application-default login, as somebody who has {role}"
 
@@ -81,6 +84,16 @@ class GeminiAccess:
     def path_of(self, model: str, method: str) -> str:
         """Where a model's method is, below the address."""
         return f"{self.models_path}/{quote(model, safe='')}:{method}"
+
+    @contextmanager
+    def hinting(self) -> Iterator[None]:
+        """Say of credentials that were refused whose they are."""
+        try:
+            yield
+        except CredentialsError as error:
+            if error.status is not None or not self.is_vertex:
+                error.hint = self.refused_hint or error.hint
+            raise
 
     async def headers(self) -> Mapping[str, str]:
         """What lets a request in. Raises CredentialsError."""

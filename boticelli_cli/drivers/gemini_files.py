@@ -32,6 +32,7 @@ class GeminiFiles:
     def __init__(self, access: GeminiAccess) -> None:
         self._access = access
         self._client: Client | None = None
+        self._making = asyncio.Lock()
         self._uploads: dict[str, asyncio.Task[str]] = {}
 
     async def aclose(self) -> None:
@@ -67,7 +68,7 @@ class GeminiFiles:
     async def _url_of(self, part: Media) -> str:
         """Where a part is found; of several acts that send the same one, the first puts it there."""
         assert part.data is not None
-        key = hashlib.sha256(part.mime.encode() + b" " + part.data).hexdigest()
+        key = f"{part.mime} {await asyncio.to_thread(_digest, part.data)}"
         task = self._uploads.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
             task = self._uploads[key] = asyncio.create_task(
@@ -80,8 +81,9 @@ class GeminiFiles:
         from google.genai.errors import APIError
 
         what = part.name or part.mime
-        if self._client is None:
-            self._client = await asyncio.to_thread(self._access.client)
+        async with self._making:
+            if self._client is None:
+                self._client = await asyncio.to_thread(self._access.client)
         files = self._client.aio.files
         config: Any = {"mime_type": part.mime, "display_name": part.name}
         try:
@@ -97,6 +99,10 @@ class GeminiFiles:
             message = f"Gemini could not process {part.name or 'a part'} ({part.mime})"
             raise RefusedError(message, provider=PROVIDER, hint="is it whole, and of the type that it is said to be?")
         return file.uri
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _state(file: "File") -> str:

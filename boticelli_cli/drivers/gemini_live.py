@@ -49,6 +49,7 @@ class GeminiLive:
         self._access = access
         self._catalog = catalog
         self._client: Client | None = None
+        self._making = asyncio.Lock()
         self._idle: list[LiveSession] = []
 
     def supports_streaming(self, model: str) -> bool:
@@ -65,7 +66,8 @@ class GeminiLive:
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[AsyncIterator[Delta], None]:
         patience = Patience(PROVIDER, request.timeout)
-        begun = await self._ask(self._setup(request), request, patience)
+        with self._access.hinting():
+            begun = await self._ask(self._setup(request), request, patience)
         patience.answered = True
         try:
             async with aclosing(begun.rest), aclosing(begun.deltas()) as deltas:
@@ -103,32 +105,38 @@ class GeminiLive:
     async def _ask(self, setup: Setup, request: Request, patience: Patience) -> "_Begun":
         """Ask the session that knows the history, or that one taken up again, or at last a new one.
 
-        What fails before the first delta has said nothing, so the next way is tried. Raises ProviderError.
+        The next way is tried when one fails before anything was said; what fails afterwards has been a request,
+        and is for others to ask again. Raises ProviderError.
         """
         kept = self._take(setup, request)
-        if kept is not None:
-            with _passing_over():
-                if (begun := await self._go_on(kept, request, patience)) is not None:
-                    return begun
-        session = await self._open(setup, patience, seeded=_has_seed(request))
-        return await self._begin(session, request, patience, known=0)
+        session = await self._go_on(kept, request, patience) if kept is not None else None
+        if session is None:
+            session = await self._open(setup, patience, seeded=_has_seed(request))
+            await self._say(session, request, patience, known=0)
+        return await self._begin(session, request, patience)
 
-    async def _go_on(self, kept: LiveSession, request: Request, patience: Patience) -> "_Begun | None":
-        """Ask a session that knows all but the last turn, or take it up again; None where it has no handle."""
+    async def _go_on(self, kept: LiveSession, request: Request, patience: Patience) -> LiveSession | None:
+        """A session that has been told the last turn, knowing all before it: the kept one, or that taken up again.
+
+        None where neither could be told.
+        """
         known = len(request.messages) - 1
-        begun: _Begun | None = None
         try:
             await kept.catch_up()
-            if not kept.is_leaving:
-                with _passing_over():
-                    begun = await self._begin(kept, request, patience, known=known)
-        finally:
-            if begun is None:
-                await kept.close()
-        if begun is None and kept.handle is not None:
-            session = await self._open(kept.setup, patience, handle=kept.handle)
-            begun = await self._begin(session, request, patience, known=known)
-        return begun
+        except BaseException:
+            await kept.close()
+            raise
+        if not kept.is_leaving:
+            with _passing_over():
+                await self._say(kept, request, patience, known=known)
+                return kept
+        await kept.close()
+        if kept.handle is not None:
+            with _passing_over():
+                session = await self._open(kept.setup, patience, handle=kept.handle)
+                await self._say(session, request, patience, known=known)
+                return session
+        return None
 
     async def _open(
         self, setup: Setup, patience: Patience, *, handle: str | None = None, seeded: bool = False
@@ -139,15 +147,29 @@ class GeminiLive:
             raise RefusedError(message, provider=PROVIDER, hint=hint)
         session = LiveSession(setup)
         with translating(patience):
-            client = self._client = self._client or self._access.client(**_CONNECTION)
-        await session.open(client, patience, handle=handle, seeded=seeded)
+            await self._make_client()
+        assert self._client is not None
+        await session.open(self._client, patience, handle=handle, seeded=seeded)
         return session
 
-    async def _begin(self, session: LiveSession, request: Request, patience: Patience, *, known: int) -> "_Begun":
-        """Ask an open session, up to its first delta; it is closed if there is none."""
-        deltas = session.answer(request, patience)
+    async def _make_client(self) -> None:
+        """Make the client, in a thread: Google's library takes half a second to load."""
+        async with self._making:
+            if self._client is None:
+                self._client = await asyncio.to_thread(lambda: self._access.client(**_CONNECTION))
+
+    async def _say(self, session: LiveSession, request: Request, patience: Patience, *, known: int) -> None:
+        """Tell an open session the turns that it does not know; it is closed if that fails."""
         try:
             await session.say(request, patience, known=known)
+        except BaseException:
+            await session.close()
+            raise
+
+    async def _begin(self, session: LiveSession, request: Request, patience: Patience) -> "_Begun":
+        """The answer of a session, up to its first delta; it is closed if there is none."""
+        deltas = session.answer(request, patience)
+        try:
             return _Begun(session, await anext(deltas), deltas)
         except BaseException:
             await deltas.aclose()

@@ -1,6 +1,7 @@
 """What goes wrong with a Live session, translated: close codes and their reasons, refused handshakes, broken lines."""
 
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -71,6 +72,10 @@ def _translated(error: Exception) -> ProviderError | None:
             return _closed(frame.code if frame else 1006, frame.reason if frame else "")
         case InvalidStatus():
             return _refused_handshake(error.response.status_code)
+        case ssl.SSLCertVerificationError():
+            message = f"no live session came about: the certificate is not trusted: {error.verify_message}"
+            hint = "SSL_CERT_FILE names a file of certificates that are to be trusted"
+            return RefusedError(message, provider=PROVIDER, hint=hint)
         case InvalidHandshake() | OSError():
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
             hint = "is there a network, or a proxy to be set? SSL_CERT_FILE names certificates to be trusted"

@@ -199,6 +199,7 @@ class Limited:
         return QuotaError(
             f"{what} to {model} on account '{self._account}' are spent; they come back {when}",
             resets_at=datetime.fromtimestamp(spent.until, UTC),
+            retry_after=round(spent.until - self._ledger.now(), 1),
             hint=HINT,
         )
 

@@ -56,6 +56,6 @@ def until(error: QuotaError, moment: float, now: float, zone: tzinfo | None = No
         resets_at=error.resets_at or datetime.fromtimestamp(moment, UTC),
         provider=error.provider,
         status=error.status,
-        retry_after=error.retry_after,
+        retry_after=round(moment - now, 1) if error.retry_after is None else error.retry_after,
         hint=error.hint or HINT,
     )

@@ -381,6 +381,7 @@ class _Run:
             usage=finish.usage,
             cost_usd=cost,
             finish_reason=finish.reason,
+            provider_reason=finish.provider_reason,
             seconds=round(self.time() - answer.started, 6),
             first_token_seconds=answer.first_token_seconds,
         )

@@ -83,7 +83,16 @@ def _act_json(act: ActRecord) -> dict[str, Any]:
         data["thinking"] = "".join(act.thoughts)
     if act.finished is not None:
         finished = as_json(act.finished)
-        names = ("text", "served_model", "usage", "cost_usd", "finish_reason", "seconds", "first_token_seconds")
+        names = (
+            "text",
+            "served_model",
+            "usage",
+            "cost_usd",
+            "finish_reason",
+            "provider_reason",
+            "seconds",
+            "first_token_seconds",
+        )
         return data | {name: finished[name] for name in names if name in finished}
     if act.pieces:
         data["text"] = act.text

@@ -29,7 +29,7 @@ from boticelli_cli.events import (
 )
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import ActRecord, Record
-from boticelli_cli.views.report import ending, error_lines, progress, seconds_in_words
+from boticelli_cli.views.report import ending, error_lines, progress, seconds_in_words, unusual_end
 from boticelli_cli.views.text import tell_end
 
 __all__ = ["LiveView"]
@@ -110,6 +110,8 @@ class LiveView:
             self._console.print(Text(f"({act.status} before its end)", style="dim"))
         if self._headings and act.finished and not self._notes.quiet:
             self._console.print(Text(self._clean(progress(act.finished, self._record) or ""), style="dim"))
+        elif act.finished and not self._notes.quiet and (why := unusual_end(act.finished)):
+            self._console.print(Text(self._clean(why), style="yellow"))
         if self._headings:
             self._console.print()
 

@@ -15,7 +15,7 @@ from boticelli_cli.events import (
 from boticelli_cli.messages import Usage
 from boticelli_cli.views.record import Record
 
-__all__ = ["dollars", "ending", "error_lines", "kept_texts", "progress", "seconds_in_words"]
+__all__ = ["dollars", "ending", "error_lines", "kept_texts", "progress", "seconds_in_words", "unusual_end"]
 
 
 def progress(event: Event, record: Record) -> str | None:
@@ -29,7 +29,7 @@ def progress(event: Event, record: Record) -> str | None:
                 seconds_in_words(event.seconds),
                 _tokens(event.usage),
                 dollars(event.cost_usd),
-                _unusual_end(event),
+                unusual_end(event),
             ]
             if record.acts[event.act].sound is not None:
                 facts.append("spoken" if record.sound_is_kept else "spoken (--save-audio FILE keeps the sound)")
@@ -71,7 +71,7 @@ def error_lines(error: ErrorInfo) -> Iterator[str]:
         yield from map(str, error.problems)
     else:
         yield from (f"error: {line}" for line in error.message.splitlines() or [error.kind])
-    if error.retry_after is not None:
+    if error.retry_after is not None and error.kind != "quota":  # which says itself when it is over
         yield f"hint: the provider asks to wait for {seconds_in_words(error.retry_after)}"
     if error.hint:
         yield f"hint: {error.hint}"
@@ -109,7 +109,14 @@ def _tokens_both_ways(usage: Usage) -> str:
     return f"{usage.input:,} tokens in, {usage.output:,} out"
 
 
-def _unusual_end(event: ActFinished) -> str:
-    return {"length": "cut off by max_tokens", "content_filter": "stopped by the provider's filter"}.get(
-        event.finish_reason, ""
-    )
+_UNUSUAL: dict[str, str] = {
+    "length": "cut off by max_tokens",
+    "content_filter": "stopped by the provider's filter",
+    "tool_call": "asks for a tool to be run, which acts do not",
+    "other": "ended early",
+}
+
+
+def unusual_end(event: ActFinished) -> str:
+    words = _UNUSUAL.get(event.finish_reason, "the answer is empty" if not event.text else "")
+    return f"{words} ({event.provider_reason})" if words and event.provider_reason not in (None, "STOP") else words

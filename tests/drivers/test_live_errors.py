@@ -143,8 +143,9 @@ async def test_certificates_that_are_not_there_are_told(fake: FakeGemini, monkey
 async def test_certificates_that_are_not_trusted_are_told(fake: FakeGemini, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
     async with driving(fake) as driver:
-        with pytest.raises(UnreachableError, match="CERTIFICATE_VERIFY_FAILED"):
+        with pytest.raises(RefusedError, match="the certificate is not trusted: unable to get local issuer") as caught:
             await driver.generate(request("Hi."))
+    assert "SSL_CERT_FILE" in (caught.value.hint or "")
 
 
 async def test_nobody_there_is_unreachable(fake: FakeGemini, unused_tcp_port: int) -> None:
