@@ -28,7 +28,6 @@ from boticelli_cli.providers import (
     Providers,
     check_models,
     default_model,
-    has_limits,
     limit_states,
     list_models,
     today,
@@ -38,14 +37,13 @@ from boticelli_cli.runs.executor import MAX_PARALLEL, execute
 from boticelli_cli.runs.plan import Plan, describe_plan, make_plan, pick, plan_json
 
 if TYPE_CHECKING:
-    from boticelli_cli.narrative.load import Loaded
+    from boticelli_cli.narrative.load import Loaded as Loaded
 
 __all__ = [
     "MAX_BYTES",
     "MAX_PARALLEL",
     "InputPart",
     "LimitState",
-    "Loaded",
     "Model",
     "Prepared",
     "Variable",
@@ -306,9 +304,10 @@ def limits() -> list[LimitState]:
 
 
 def unlimited_accounts() -> list[str]:
-    """The accounts of which no limits are known."""
+    """The accounts of which no limits are known, though they may have a tier."""
     config = read_config(environment(), Path())
-    return [account.name for account in config.accounts if not has_limits(config, account)]
+    limited = {state.account.name for state in limits()}
+    return [account.name for account in config.accounts if account.name not in limited]
 
 
 def attach(name: str, data: bytes | None = None) -> InputPart:

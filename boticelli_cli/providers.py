@@ -33,7 +33,6 @@ __all__ = [
     "account_of",
     "check_models",
     "default_model",
-    "has_limits",
     "ledger_path",
     "limit_states",
     "limits_of",
@@ -95,7 +94,7 @@ class Providers:
 
         account = account_of(self._config, provider)
         driver = self._gemini(account, call)
-        if has_limits(self._config, account):  # what counts requests takes a while to load
+        if _has_limits(self._config, account):  # what counts requests takes a while to load
             driver = self._limited(driver, account)
         driver = WithReset(driver, reset=pacific_day)
         return WithRetries(driver, unreachable=UNREACHABLE if call == "live" else BROKEN)
@@ -250,7 +249,7 @@ def _check_act(act: Act, config: Config, catalog: Catalog, need_keys: bool) -> I
     yield from fit(request, found, catalog.call_of(resolved.model))[1]
 
 
-def has_limits(config: Config, account: Account) -> bool:
+def _has_limits(config: Config, account: Account) -> bool:
     """Whether there is any model of which an account may ask only so much."""
     written = any(provider == account.provider for provider, _ in config.limits)
     return written or account.tier is not None or account.max_concurrent is not None

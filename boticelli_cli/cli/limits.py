@@ -63,7 +63,7 @@ def limits(
 
 def _tell_of_others(unlimited: list[str], *, any_limits: bool) -> None:
     for name in unlimited:
-        tell(f"account '{name}' has no known limits, so nothing is held back; give it a 'tier', or set 'limits'")
+        tell(f"of account '{name}' no limits are known, so no model is held back; a 'tier' or 'limits' may say more")
     if not unlimited and not any_limits:
         tell("there are no accounts; set GEMINI_API_KEY, or 'accounts' in the configuration")
 

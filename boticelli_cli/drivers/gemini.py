@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import replace
 
 from boticelli_cli.drivers.gemini_access import PROVIDER, GeminiAccess
 from boticelli_cli.drivers.gemini_files import GeminiFiles
 from boticelli_cli.drivers.http import Chunks, Endpoint
 from boticelli_cli.drivers.patience import Patience
+from boticelli_cli.drivers.sound import Sound
 from boticelli_cli.errors import ProviderError, RefusedError, StreamError
-from boticelli_cli.messages import Delta, Request, Response
+from boticelli_cli.messages import Delta, MediaDelta, Request, Response
 from boticelli_cli.wire.gemini import (
     ListedModel,
     StreamReader,
@@ -67,7 +69,7 @@ class Gemini:
         body = encode_request(await patience.wait_for(self._files.fit(request)))
         with self._hinting(request.model):
             answer = await self._endpoint.post(self._access.path_of(request.model, "generateContent"), body, patience)
-        return decode_response(answer.body)
+        return _with_playable_sound(decode_response(answer.body))
 
     async def count_tokens(self, request: Request) -> int:
         """How many tokens a request's input has, as the provider counts them. Raises ProviderError."""
@@ -110,6 +112,7 @@ class _Streamed:
         self._patience = patience
         self._events = EventReader()
         self._reader = StreamReader()
+        self._sound = Sound()
         self._begun: Iterator[Delta] = iter(())
         self._first: Delta | None = None
         self._ended = False
@@ -144,14 +147,40 @@ class _Streamed:
         async for piece in self._chunks:
             for event in self._events.feed(piece):
                 for delta in self._reader.read(event.data):
+                    if isinstance(delta, MediaDelta) and self._keeps(delta):
+                        continue
                     yield delta
         for delta in self._ending():
             yield delta
 
     def _deltas_of(self, events: Iterable[Event]) -> Iterator[Delta]:
         for event in events:
-            yield from self._reader.read(event.data)
+            for delta in self._reader.read(event.data):
+                if not (isinstance(delta, MediaDelta) and self._keeps(delta)):
+                    yield delta
 
     def _ending(self) -> Iterator[Delta]:
         yield from self._deltas_of(self._events.at_end())
-        yield self._reader.finish()
+        finish = self._reader.finish()
+        yield from self._sound.take()
+        yield finish
+
+    def _keeps(self, delta: MediaDelta) -> bool:
+        """Whether this is a piece of raw sound, which is kept until all of it is there."""
+        media = delta.media
+        if media.data is None or not Sound.is_raw(media.mime):
+            return False
+        self._sound.add(media.mime, media.data)
+        return True
+
+
+def _with_playable_sound(response: Response) -> Response:
+    """An answer whose raw sound, if it has any, is one file."""
+    sound = Sound()
+    media = []
+    for each in response.media:
+        if each.data is not None and Sound.is_raw(each.mime):
+            sound.add(each.mime, each.data)
+        else:
+            media.append(each)
+    return replace(response, media=(*media, *(delta.media for delta in sound.take())))

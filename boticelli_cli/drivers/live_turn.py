@@ -1,11 +1,10 @@
 """One answer of a Live session: its messages read into deltas, its sound gathered."""
 
-import io
 import re
-import wave
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from boticelli_cli.drivers.sound import Sound
 from boticelli_cli.messages import (
     Delta,
     Finish,
@@ -24,10 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveTurn"]
 
-_SAMPLE_BYTES = 2
-_RATE = 24_000
-"""What Live models speak in: 24 kHz, 16 bits, one channel (ai.google.dev, Live API, audio formats)."""
-
 
 class LiveTurn:
     """Reads the messages of one answer.
@@ -39,8 +34,7 @@ class LiveTurn:
     def __init__(self, model: str, *, spoken: bool) -> None:
         self._model = model
         self._spoken = spoken
-        self._sound = bytearray()
-        self._rate = _RATE
+        self._sound = Sound()
         self._reason: FinishReason = "stop"
         self._provider_reason: str | None = None
         self.usage: Usage | None = None
@@ -60,9 +54,7 @@ class LiveTurn:
 
     def sound(self) -> Iterator[Delta]:
         """What has been said so far, as a WAV, if anything has."""
-        if self._sound:
-            yield MediaDelta(Media("audio", "audio/wav", data=_wav(bytes(self._sound), self._rate)))
-            self._sound.clear()
+        yield from self._sound.take()
 
     def finish(self) -> Finish:
         return Finish(self._reason, self.usage or Usage(), self._model, self._provider_reason)
@@ -94,10 +86,8 @@ class LiveTurn:
         if blob is None or not blob.data:
             return
         mime = blob.mime_type or ""
-        if mime.startswith("audio/pcm"):
-            rate = re.search(r"rate=(\d+)", mime)
-            self._rate = int(rate[1]) if rate else _RATE
-            self._sound += blob.data
+        if Sound.is_raw(mime):
+            self._sound.add(mime, blob.data)
         else:
             kind = mime.partition("/")[0]
             yield MediaDelta(Media("image" if kind == "image" else "document", mime, data=blob.data))
@@ -105,16 +95,6 @@ class LiveTurn:
 
 _FILTERED = re.compile(r"INPUT|GENERATED|OUTPUT|PROHIBITED|SAFETY|BLOCKLIST|REJECTED")
 """The reasons of google-genai's TurnCompleteReason that are about what was said; the others are mishaps."""
-
-
-def _wav(samples: bytes, rate: int) -> bytes:
-    file = io.BytesIO()
-    with wave.open(file, "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(_SAMPLE_BYTES)
-        sound.setframerate(rate)
-        sound.writeframes(samples)
-    return file.getvalue()
 
 
 def _usage(told: "UsageMetadata") -> Usage:

@@ -39,6 +39,7 @@ def validate(shape: type[Fitted], source: Source) -> tuple[Fitted, list[Problem]
             source.problem(path, f"{_where(path)}{_label(path)} has no value; give it one, or leave it out")
         )
         _take_out(data, path)
+    wrong: set[DocumentPath] = set()
     for _ in range(_MOST_ROUNDS):
         try:
             return shape.model_validate(data), problems
@@ -47,6 +48,9 @@ def validate(shape: type[Fitted], source: Source) -> tuple[Fitted, list[Problem]
         told = len(problems)
         for detail in details:
             path = detail["loc"]
+            if detail["type"] == "missing" and path in wrong:  # it is there, and was told to be wrong
+                continue
+            wrong.add(path)
             problem = source.problem(path, f"{_where(path)}{_sentence(shape, path, detail)}")
             problems += [problem] if problem not in problems[:told] else []
             _take_out(data, path, whole_part=detail["type"] != "extra_forbidden")
@@ -147,6 +151,7 @@ def _sentence(shape: type[BaseModel], path: DocumentPath, detail: ErrorDetails) 
 
 
 def _label(path: DocumentPath) -> str:
+    path = tuple(part for part in path if part != "[key]")  # Pydantic's word for a key that is wrong itself
     names = [part for part in path if isinstance(part, str)]
     if len(path) == 2 and path[0] in ("acts", "variables"):
         return f"{path[0][:-1]} '{path[1]}'"

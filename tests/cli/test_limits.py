@@ -52,9 +52,16 @@ def test_limits_is_a_table_on_a_terminal(folder: Path, env: dict[str, str]) -> N
 def test_limits_says_where_none_are_known(env: dict[str, str]) -> None:
     done = boticelli("limits", env=env)
     assert (done.code, done.out) == (0, "")
-    assert "account 'default' has no known limits" in done.err
+    assert "of account 'default' no limits are known" in done.err
     assert "there are no accounts; set GEMINI_API_KEY" in boticelli("limits").err
     assert boticelli("limits", "-q").err == ""
+
+
+def test_limits_says_so_of_a_tier_too(folder: Path, env: dict[str, str]) -> None:
+    (folder / "boticelli.yaml").write_text(CONFIG.partition("limits:")[0].replace("free", "tier_1"))
+    done = boticelli("limits", env=env)
+    assert (done.code, done.out) == (0, "")
+    assert "of account 'main' no limits are known" in done.err
 
 
 def test_refresh_asks_the_provider_and_remembers(env: dict[str, str]) -> None:
