@@ -15,7 +15,8 @@ Made of the commands' own help; `python -m tests.commands_page` writes it anew.
 
 The global options `-q` and `-v` work before and after a command's name, and every option can be given by the
 environment variable that its help names. Exit codes: 0 done, 1 the run failed, 2 wrong usage, narrative or
-configuration, 3 no or refused credentials, 4 a spent quota, 130 interrupted. `BOTICELLI_DEBUG=1` shows where an error happened that nobody expected.
+configuration, 3 no or refused credentials, 4 a spent quota, 130 interrupted. `BOTICELLI_DEBUG=1` shows where an
+error happened that nobody expected.
 """
 
 

@@ -241,7 +241,7 @@ def test_tells_that_it_waits_and_that_the_day_is_spent(fake: FakeGemini, folder:
     fake.script.append(Answer("x", first_delay=0.3), prompt="Speak", times=2)
     told = events(run(fake, story, "--format", "jsonl"))
     [waiting] = of_type(told, "act.waiting")
-    assert waiting["reason"] == "for one of 1 requests under way to end"
+    assert waiting["reason"] == "for the request under way to end"
     assert fake.most_running == 1
     assert [ask(fake, "Hi.").code for _ in range(2)] == [0, 0]
     for _ in range(2):

@@ -1,8 +1,10 @@
 """Gemini's driver against the fake, over both of its transports."""
 
 import asyncio
+import io
 import itertools
 import json
+import wave
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -582,3 +584,37 @@ async def test_small_media_go_inline() -> None:
         await ask(driver, asking("What is this?", Media("image", "image/png", b"picture")))
     [_, part] = fake.requests[0].content["contents"][0]["parts"]
     assert part == json.loads('{"inlineData": {"mimeType": "image/png", "data": "cGljdHVyZQ=="}}')
+
+
+RAW = "audio/L16;codec=pcm;rate=16000"
+
+
+@both_ways
+@in_virtual_time
+async def test_raw_sound_in_pieces_is_one_file_that_can_be_played(whole: bool) -> None:
+    pieces = tuple((RAW, bytes([number, 0]) * 100) for number in range(3))
+    async with gemini(Answer("Hello.", media=(*pieces, ("image/png", b"PNG")))) as (_, driver):
+        response = await ask(driver, whole=whole)
+    picture, sound = response.media
+    assert (picture.mime, sound.mime) == ("image/png", "audio/wav")
+    with wave.open(io.BytesIO(sound.data or b"")) as wav:
+        assert (wav.getframerate(), wav.getsampwidth(), wav.getnchannels()) == (16_000, 2, 1)
+        assert wav.readframes(1000) == b"".join(samples for _, samples in pieces)
+
+
+@in_virtual_time
+async def test_a_key_of_the_configuration_that_is_refused_is_named_by_its_account() -> None:
+    async with FakeGemini() as fake:
+        driver = Gemini(GeminiAccess("not-a-key", fake.url, account="spare"))
+        error = await failure(driver)
+        await driver.aclose()
+    assert isinstance(error, CredentialsError)
+    assert error.hint == "it is the key of account 'spare' in the configuration"
+
+
+@in_virtual_time
+async def test_what_breaks_off_before_its_first_word_is_no_broken_stream() -> None:
+    async with gemini(TruncatedClean(after=0)) as (_, driver):
+        error = await failure(driver)
+    assert type(error) is ProviderError
+    assert "broke off" in error.message

@@ -198,3 +198,24 @@ async def test_an_endless_error_is_not_read_to_its_end(wide: bool) -> None:
         error = await failure(driver)
         assert (error.status, error.message) == (500, "HTTP 500 Internal Server Error")
         assert (await ask(driver)).text == "You said: Hello."
+
+
+@pytest.mark.parametrize("wide", [False, True], ids=["httpx", "aiohttp"])
+async def test_a_redirect_is_not_followed_for_the_key_is_for_the_address_that_was_given(wide: bool) -> None:
+    asked: list[bytes] = []
+
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readline())
+        writer.write(b"HTTP/1.1 302 Found\r\nlocation: https://elsewhere.example/x\r\ncontent-length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(redirect, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        driver = Gemini(GeminiAccess("test-key", f"http://127.0.0.1:{port}"), wide=wide)
+        error = await failure(driver)
+        await driver.aclose()
+    assert isinstance(error, RefusedError)
+    assert error.message == f"http://127.0.0.1:{port} sends requests elsewhere, to elsewhere.example"
+    assert len(asked) == 1
