@@ -3,13 +3,12 @@
 import json
 import sys
 from contextlib import suppress
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from boticelli_cli.cli.failures import WRONG_INPUT, telling_errors
-from boticelli_cli.cli.options import Quiet, Verbose, global_options
+from boticelli_cli.cli.options import Quiet, TextOrJson, Verbose, global_options
 from boticelli_cli.cli.stdio import printable
 
 if TYPE_CHECKING:
@@ -18,18 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 
-class CheckFormat(StrEnum):
-    text = "text"
-    json = "json"
-
-
 def check(
     context: typer.Context,
     files: Annotated[list[str], typer.Argument(metavar="FILES", help="Narratives; - reads stdin.")],
     shown_as: Annotated[
-        CheckFormat,
+        TextOrJson,
         typer.Option("--format", metavar="FORMAT", help="text or json.", envvar="BOTICELLI_CHECK_FORMAT"),
-    ] = CheckFormat.text,
+    ] = TextOrJson.text,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -53,7 +47,7 @@ def check(
             else:
                 results.append((file, app.check(file)))
         with suppress(BrokenPipeError):
-            if shown_as is CheckFormat.json:
+            if shown_as is TextOrJson.json:
                 checked = [_as_json(*each) for each in results]
                 print(json.dumps({"files": checked}, ensure_ascii=False, indent=2), flush=True)
             else:

@@ -3,13 +3,12 @@
 import json
 import sys
 from datetime import UTC
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from boticelli_cli.cli.failures import tell, telling_errors
-from boticelli_cli.cli.options import Quiet, Verbose, global_options
+from boticelli_cli.cli.options import Quiet, TextOrJson, Verbose, global_options
 from boticelli_cli.cli.tables import aligned
 
 if TYPE_CHECKING:
@@ -20,17 +19,12 @@ __all__ = ["limits"]
 HEADING = ("ACCOUNT", "MODEL", "MINUTE", "TOKENS", "DAY", "BACK AT")
 
 
-class LimitsFormat(StrEnum):
-    text = "text"
-    json = "json"
-
-
 def limits(
     context: typer.Context,
     shown_as: Annotated[
-        LimitsFormat,
+        TextOrJson,
         typer.Option("--format", metavar="FORMAT", help="text or json.", envvar="BOTICELLI_LIMITS_FORMAT"),
-    ] = LimitsFormat.text,
+    ] = TextOrJson.text,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -49,7 +43,7 @@ def limits(
         from boticelli_cli import app
 
         states = app.limits()
-        if shown_as is LimitsFormat.json:
+        if shown_as is TextOrJson.json:
             print(json.dumps({"limits": [_as_json(state) for state in states]}, ensure_ascii=False, indent=2))
         elif states and sys.stdout.isatty():
             print("\n".join(aligned(HEADING, [_row(state) for state in states])))

@@ -3,23 +3,21 @@
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from boticelli_cli.cli.failures import tell, telling_errors
-from boticelli_cli.cli.options import Quiet, Verbose, global_options
+from boticelli_cli.cli.options import Quiet, TextOrJson, Verbose, global_options
+from boticelli_cli.cli.tables import GAP, aligned
 
 if TYPE_CHECKING:
     from boticelli_cli.app import Model
 
 __all__ = ["models"]
-
-GAP = 2
 
 STATUS = len("until 2026-12-01 …")
 """The room that a status needs at least."""
@@ -28,11 +26,6 @@ COLUMNS = ("MODEL", "PROVIDER", "CALL", "CONTEXT", "THINKING", "STATUS")
 
 DISPENSABLE = ("PROVIDER", "THINKING", "CONTEXT", "CALL")
 """What a narrow terminal does without, the first first. A model's name is never cut: it is there to be typed."""
-
-
-class ModelsFormat(StrEnum):
-    text = "text"
-    json = "json"
 
 
 def models(
@@ -52,9 +45,9 @@ def models(
         typer.Option("--refresh", help="Ask the providers first which they have.", envvar="BOTICELLI_MODELS_REFRESH"),
     ] = False,
     shown_as: Annotated[
-        ModelsFormat,
+        TextOrJson,
         typer.Option("--format", metavar="FORMAT", help="text or json.", envvar="BOTICELLI_MODELS_FORMAT"),
-    ] = ModelsFormat.text,
+    ] = TextOrJson.text,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -82,7 +75,7 @@ def models(
                 tell(f"{count} models are listed there")
         today = datetime.now(UTC).date()
         found = app.models(today, provider=provider, live=live, retired=everything)
-        if shown_as is ModelsFormat.json:
+        if shown_as is TextOrJson.json:
             listed = [_as_json(model) for model in found]
             print(json.dumps({"models": listed}, ensure_ascii=False, indent=2, default=date.isoformat))
         elif not sys.stdout.isatty():
@@ -132,21 +125,20 @@ def _status(model: "Model", today: date) -> str:
     return f"{status} → {model.replaced_by}" if model.replaced_by else status
 
 
-def _table(rows: Sequence[Sequence[str]], width: int) -> Iterable[str]:
+def _table(rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
     """Aligned lines under a heading, none longer than the terminal is wide unless a model's name is."""
     columns = [list(column) for column in zip(COLUMNS, *rows, strict=True)]
     for dispensable in DISPENSABLE:
         if _width(columns[:-1]) + min(max(map(len, columns[-1])), STATUS) > width:
             columns = [column for column in columns if column[0] != dispensable]
     columns[-1] = [_cut(text, width - _width(columns[:-1])) for text in columns[-1]]
-    widths = [max(map(len, column)) for column in columns]
-    for line in zip(*columns, strict=True):
-        yield (" " * GAP).join(cell.ljust(size) for cell, size in zip(line, widths, strict=True)).rstrip()
+    heading, *lines = zip(*columns, strict=True)
+    return aligned(heading, lines)
 
 
 def _width(columns: Sequence[Sequence[str]]) -> int:
     """The width of columns, with the gap after each."""
-    return sum(max(map(len, column)) + GAP for column in columns)
+    return sum(max(map(len, column)) + len(GAP) for column in columns)
 
 
 def _cut(status: str, width: int) -> str:

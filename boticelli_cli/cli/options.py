@@ -1,6 +1,7 @@
 """Options that several commands share. Each can be given as an environment variable too."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +17,17 @@ __all__ = [
     "OutputFormat",
     "Quiet",
     "SaveAudio",
+    "TextOrJson",
     "Verbose",
     "global_options",
 ]
+
+
+class TextOrJson(StrEnum):
+    """How something is shown that is no run."""
+
+    text = "text"
+    json = "json"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-__all__ = ["aligned"]
+__all__ = ["GAP", "aligned"]
 
 GAP = "  "
+"""What stands between two columns."""
 
 
 def aligned(heading: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -6,10 +6,11 @@ Nothing here knows any provider's wire format: paths and bodies go out, bytes co
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import cast
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -90,12 +91,11 @@ class Endpoint:
         to the pool if the body was read to its end. Raises ProviderError; once `patience.answered` is set, a
         body that breaks off is a StreamError.
         """
-        async with self._open("POST", path, body, patience) as response:
-            chunks = self._chunks(response, patience)
-            try:
-                yield chunks
-            finally:
-                await chunks.aclose()  # type: ignore[attr-defined]
+        async with (
+            self._open("POST", path, body, patience) as response,
+            aclosing(self._chunks(response, patience)) as chunks,
+        ):
+            yield chunks
 
     async def _whole(self, method: str, path: str, body: bytes | None, patience: Patience) -> Answer:
         async with self._open(method, path, body, patience) as response:
@@ -123,8 +123,8 @@ class Endpoint:
         finally:
             await response.aclose()
 
-    async def _chunks(self, response: httpx.Response, patience: Patience) -> AsyncIterator[bytes]:
-        async with aclosing(response.aiter_bytes()) as pieces:  # type: ignore[type-var]
+    async def _chunks(self, response: httpx.Response, patience: Patience) -> AsyncGenerator[bytes, None]:
+        async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes())) as pieces:
             while True:
                 with self._translating(patience):
                     try:
