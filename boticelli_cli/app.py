@@ -100,6 +100,10 @@ class Prepared:
         """The plan as plain JSON data."""
         return plan_json(self.plan)
 
+    def late_notices(self) -> list[str]:
+        """Sentences that a person should see once it is over."""
+        return self.providers.warnings if self.providers is not None else []
+
     def with_notices(self, more: Iterable[str]) -> "Prepared":
         return replace(self, notices=(*more, *self.notices))
 

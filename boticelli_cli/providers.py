@@ -63,7 +63,8 @@ class LimitState:
 class Providers:
     """Makes drivers when they are first asked for, and closes what they opened.
 
-    With `wide`, HTTP clients are those that carry hundreds of streams at once.
+    With `wide`, HTTP clients are those that carry hundreds of streams at once. `warnings` are what people should
+    be told once a run is over: that limits could not be kept, say.
     """
 
     def __init__(self, config: Config, catalog: Catalog, environ: Mapping[str, str], *, wide: bool = False) -> None:
@@ -73,6 +74,7 @@ class Providers:
         self._wide = wide
         self._ledger: Ledger | None = None
         self._leases: dict[str, Leases] = {}
+        self.warnings: list[str] = []
         self._closing = AsyncExitStack()
         self.driver: Driver = Dispatch(catalog, self._make, today=today())
 
@@ -125,7 +127,7 @@ class Providers:
         from boticelli_cli.routing.quota import Limited
 
         if self._ledger is None:
-            self._ledger = Ledger(ledger_path(self._state))
+            self._ledger = Ledger(ledger_path(self._state), warn=self.warnings.append)
             self._closing.callback(self._ledger.close)
         return Limited(
             driver,

@@ -79,6 +79,8 @@ def play(
         view = make_view(chosen, stdout, notes, record, headings=headings, file=file, to_file=output is not None)
         events = app.perform(prepared, max_parallel=max_parallel or app.MAX_PARALLEL, streaming=streaming, stop=stop)
         asyncio.run(_show(events, view, stop))
+    for notice in prepared.late_notices():
+        notes.say(notice)
     if isinstance(file, StringIO) and output is not None:
         _write(output, file.getvalue(), notes)
     elif output is not None and opened is None:

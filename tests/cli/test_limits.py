@@ -41,6 +41,18 @@ def test_limits_shows_what_is_left_also_of_what_other_processes_have_used(folder
     assert "the day's 2 requests to gemini-3.8-flash on account 'main' are spent; they come back at" in spent.err
 
 
+def test_limits_that_cannot_be_kept_are_told_when_the_run_is_over(folder: Path, env: dict[str, str]) -> None:
+    (folder / "boticelli.yaml").write_text(CONFIG)
+    home = folder / "home"
+    (home / "state").mkdir(parents=True)
+    (home / "state" / "limits.sqlite3").write_text("This is no database, but somebody's letter.")
+    done = boticelli("stream", "Say hello", env={**env, "BOTICELLI_HOME": str(home)})
+    assert (done.code, done.out) == (0, "You said: Say hello\n")
+    assert "the counts of requests cannot be kept in" in done.err
+    assert boticelli("stream", "Hello", "-q", env={**env, "BOTICELLI_HOME": str(home)}).err == ""
+    assert (home / "state" / "limits.sqlite3").read_text() == "This is no database, but somebody's letter."
+
+
 def test_limits_is_a_table_on_a_terminal(folder: Path, env: dict[str, str]) -> None:
     (folder / "boticelli.yaml").write_text(CONFIG)
     terminal = Terminal("limits", env=env)
