@@ -371,7 +371,7 @@ class _Run:
         if cost is None:
             self.unpriced[served] = None
         else:
-            self.cost = cost + (self.cost or 0.0)
+            self.cost = round(cost + (self.cost or 0.0), 10)
         await self.tell(
             ActFinished,
             act=name,

@@ -1,5 +1,6 @@
 """The report: what a view says of a run in plain words. Pure: events and records in, sentences out."""
 
+import math
 from collections.abc import Iterator
 
 from boticelli_cli.events import (
@@ -86,10 +87,10 @@ def kept_texts(record: Record, *, shown: frozenset[str]) -> Iterator[str]:
 
 
 def dollars(cost: float | None) -> str:
-    """An amount of money, to the digit that matters; nothing where there is none to tell."""
+    """An amount of money, to the cent or to three digits that matter; nothing where there is none to tell."""
     if not cost:
         return ""
-    return f"${cost:.2f}" if cost >= 1 else f"${cost:.4f}" if cost >= 0.0001 else f"${cost:.7f}"
+    return f"${cost:.2f}" if cost >= 1 else f"${cost:.{2 - math.floor(math.log10(cost))}f}"
 
 
 def seconds_in_words(seconds: float) -> str:

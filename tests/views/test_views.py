@@ -46,7 +46,7 @@ def side_by_side(tell: Teller, end: Event | None = None) -> list[Event]:
 def test_text_writes_the_output_act_as_it_grows_and_ends_the_line() -> None:
     out, err = shown("text", side_by_side(Teller()))
     assert out == "B1 B2\n"
-    assert "✓ b · 1.5 s · 2 tokens · $0.5000" in err
+    assert "✓ b · 1.5 s · 2 tokens · $0.500" in err
     assert "n · 2 acts · 2 tokens in, 4 out · $1.00 · 3.0 s" in err
 
 
@@ -219,7 +219,7 @@ def test_waits_and_retries_are_told_beside_the_answer(view: str) -> None:
 def test_an_act_that_spoke_says_how_to_keep_the_sound() -> None:
     tell = Teller()
     _, err = shown("text", one_act(tell, tell.said("a", "A"), tell.spoke("a", b"RIFF")))
-    assert "✓ a · 1.5 s · 2 tokens · $0.5000 · spoken (--save-audio FILE keeps the sound)" in err
+    assert "✓ a · 1.5 s · 2 tokens · $0.500 · spoken (--save-audio FILE keeps the sound)" in err
 
 
 def test_models_without_a_price_are_named() -> None:
