@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boticelli_cli.errors import SaveError
-from boticelli_cli.messages import Finish, Media, Usage
+from boticelli_cli.messages import Finish, Media, Part, Text, Usage
 from boticelli_cli.narrative.files import reason_of
 from boticelli_cli.narrative.template import ActText
 
@@ -48,6 +48,11 @@ class Answer:
         self._join()
         text, self._text = self._text, ""
         return text
+
+    def turn(self, text: str) -> tuple[Part, ...]:
+        """What later acts are told of this answer: of one that was spoken, the words and not the sound of them."""
+        silent = [each for each in self.media if each.kind != "audio" or not text]
+        return (*((Text(text),) if text else ()), *silent)
 
     def _join(self) -> None:
         # To a string that nobody else holds, CPython adds in place: there is never a second copy of all.

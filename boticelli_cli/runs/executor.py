@@ -30,12 +30,9 @@ from boticelli_cli.events import (
 )
 from boticelli_cli.messages import (
     Finish,
-    Media,
     MediaDelta,
     Message,
-    Part,
     Request,
-    Text,
     TextDelta,
     ThinkingDelta,
     ToolCallDelta,
@@ -364,7 +361,7 @@ class _Run:
         text = answer.take_text()
         served = finish.served_model or request.model
         self.answers[name] = Answered(text, served, finish.usage)
-        if spoken := _turn_of(text, answer.media):
+        if spoken := answer.turn(text):
             self.turns[name] += (Message("assistant", spoken),)
         self.usage += finish.usage
         cost = self.cost_of(request.model, finish)
@@ -395,12 +392,6 @@ class _Run:
             await _to_the_end(asyncio.to_thread(write_answer, path, text))
         except SaveError as error:
             self._end_with(name, describe_error(error))
-
-
-def _turn_of(text: str, media: list[Media]) -> tuple[Part, ...]:
-    """What later acts are told of an answer: of one that was spoken, the words and not the sound of them."""
-    silent = [each for each in media if each.kind != "audio" or not text]
-    return (*((Text(text),) if text else ()), *silent)
 
 
 async def _to_the_end(work: Coroutine[Any, Any, None]) -> None:
