@@ -62,6 +62,7 @@ __all__ = [
     "read_bounded",
     "refresh_models",
     "run",
+    "today",
     "unlimited_accounts",
     "why_not_writable",
     "write_answer",
@@ -261,10 +262,10 @@ def prepare_prompt(
 
 def known_models() -> tuple[str, ...]:
     """The models that can be asked, as people write them."""
-    return tuple(model.id for model in models(datetime.now(UTC).date()))
+    return tuple(model.id for model in models(today()))
 
 
-def models(today: date, *, provider: str | None = None, live: bool = False, retired: bool = False) -> tuple[Model, ...]:
+def models(day: date, *, provider: str | None = None, live: bool = False, retired: bool = False) -> tuple[Model, ...]:
     """The models that can be asked, the embedded ones last.
 
     `provider` picks one provider's, `live` those that are called over the Live API; `retired` adds those that
@@ -281,7 +282,7 @@ def models(today: date, *, provider: str | None = None, live: bool = False, reti
         for model in known
         if (provider is None or model.provider == provider)
         and (not live or model.call == "live")
-        and (retired or not model.is_gone(today))
+        and (retired or not model.is_gone(day))
     )
 
 

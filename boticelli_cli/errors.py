@@ -172,6 +172,7 @@ class StreamError(ProviderError):
     """A stream broke off after its first delta: what came before it is all there is."""
 
     kind: ClassVar[str] = "stream"
+    HINT: ClassVar[str] = "what had come is kept; run it again"
 
 
 class SilenceError(StreamError):

@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -73,17 +73,9 @@ def models(
             count = wait_for(app.refresh_models(provider))
             if not options.quiet:
                 tell(f"{count} models are listed there")
-        today = datetime.now(UTC).date()
+        today = app.today()
         found = app.models(today, provider=provider, live=live, retired=everything)
-        if shown_as is TextOrJson.json:
-            listed = [_as_json(model) for model in found]
-            print(json.dumps({"models": listed}, ensure_ascii=False, indent=2, default=date.isoformat))
-        elif not sys.stdout.isatty():
-            for model in found:
-                print("\t".join(_row(model, today)))
-        elif found:
-            for line in _table([_row(model, today) for model in found], shutil.get_terminal_size().columns):
-                print(line)
+        _print(found, shown_as, today)
         sys.stdout.flush()
         if not found and not options.quiet:
             tell("no such model is known here; any other name that a provider has can be asked as PROVIDER/NAME")
@@ -91,6 +83,18 @@ def models(
             known = app.models(today, provider=provider, live=live, retired=True)
             gone = sum(model.is_gone(today) for model in known)
             tell(f"{len(known) - gone} models that answer, {gone} that were shut down")
+
+
+def _print(found: Sequence["Model"], shown_as: TextOrJson, today: date) -> None:
+    if shown_as is TextOrJson.json:
+        listed = [_as_json(model) for model in found]
+        print(json.dumps({"models": listed}, ensure_ascii=False, indent=2, default=date.isoformat))
+    elif not sys.stdout.isatty():
+        for model in found:
+            print("\t".join(_row(model, today)))
+    elif found:
+        for line in _table([_row(model, today) for model in found], shutil.get_terminal_size().columns):
+            print(line)
 
 
 def _row(model: "Model", today: date) -> tuple[str, ...]:

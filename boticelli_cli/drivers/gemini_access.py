@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from boticelli_cli.errors import CredentialsError, UnreachableError
+from boticelli_cli.wire.gemini_errors import PROVIDER
 
 if TYPE_CHECKING:
     from google.genai import Client
 
 __all__ = ["PROVIDER", "GeminiAccess"]
-
-PROVIDER = "gemini"
 
 _URL = "https://generativelanguage.googleapis.com"
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)

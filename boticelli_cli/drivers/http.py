@@ -198,8 +198,8 @@ async def _beginning(response: httpx.Response) -> bytes:
 def _translated(error: httpx.HTTPError, provider: str, base_url: str, *, answered: bool) -> ProviderError:
     reason = _reason(error)
     if answered:
-        hint = "what had come is kept; run it again"
-        return StreamError(f"the stream broke off before its end: {reason}", provider=provider, hint=hint)
+        message = f"the stream broke off before its end: {reason}"
+        return StreamError(message, provider=provider, hint=StreamError.HINT)
     if not _is_unreached(error):
         message = f"the connection broke before an answer came: {reason}"
         return ProviderError(message, provider=provider, hint="run it again")

@@ -17,14 +17,13 @@ from boticelli_cli.errors import (
     StreamError,
     UnreachableError,
 )
-from boticelli_cli.wire.gemini_errors import without_secrets
+from boticelli_cli.wire.gemini_errors import KEY_HINT, without_secrets
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-__all__ = ["KEY_HINT", "translating"]
+__all__ = ["translating"]
 
-KEY_HINT = "set GEMINI_API_KEY to a key from https://aistudio.google.com/apikey"
 _CLOUD_HINT = "run: gcloud auth application-default login; or set GEMINI_API_KEY"
 
 _CODES = {
@@ -50,8 +49,7 @@ def translating(patience: Patience) -> Iterator[None]:
         if found is None:
             raise
         if patience.answered:
-            hint = "what had come is kept; run it again"
-            found = StreamError(found.message, provider=PROVIDER, status=found.status, hint=hint)
+            found = StreamError(found.message, provider=PROVIDER, status=found.status, hint=StreamError.HINT)
         raise found from error
 
 

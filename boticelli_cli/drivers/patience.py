@@ -63,7 +63,7 @@ class Patience:
             return SilenceError(
                 f"the stream fell silent for {longest:g} seconds",
                 provider=self._provider,
-                hint="what had come is kept; run it again",
+                hint=SilenceError.HINT,
             )
         return NoAnswerError(
             f"no answer came within {self._total if ended else longest:g} seconds",

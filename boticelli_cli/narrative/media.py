@@ -113,7 +113,9 @@ def open_part(part: InputPart, folder: Path, scope: Mapping[str, Any]) -> Part:
 
 
 def attachment(data: bytes, name: str | None) -> Media:
-    """Bytes that somebody attaches to a prompt, as the kind of media that they are."""
+    """Bytes that somebody attaches to a prompt, as the kind of media that they are. Raises InputError."""
+    if not data:
+        raise InputError(f"there is nothing in '{name}'" if name else "nothing was piped in to be attached")
     mime = infer_mime(name, data)
     if mime is None:
         mime = "text/plain" if _is_text(data) else None
@@ -138,6 +140,8 @@ def kind_or_document(kind: Literal["text"] | MediaKind) -> MediaKind:
 
 def _media(part: InputPart, data: bytes, mime: str | None = None, name: str | None = None) -> Media:
     name = part.filename or name
+    if not data and part.kind != "document":
+        raise InputError(f"there is nothing in {f'{name!r}' if name else 'it'}")
     mime = part.mime or mime or infer_mime(name, data)
     if mime is None and _is_text(data) and part.kind == "document":
         mime = "text/plain"

@@ -122,7 +122,7 @@ class StreamReader:
         if reason is None or reason == _UNSPECIFIED:
             blocked = self._feedback.block_reason if self._feedback is not None else ""
             if not blocked:
-                hint = _KEPT if self._given else "run it again"
+                hint = StreamError.HINT if self._given else "run it again"
                 raise StreamError("the stream broke off before the answer was finished", provider=PROVIDER, hint=hint)
             if not self._given:
                 raise self._blocked()
@@ -173,7 +173,7 @@ class StreamReader:
             provider=error.provider,
             status=error.status,
             retry_after=error.retry_after,
-            hint=_KEPT,
+            hint=StreamError.HINT,
         ) from error
 
 
@@ -230,7 +230,6 @@ def encode_response(response: Response) -> bytes:
     return encode_json(_chunk([encode_part(part) for part in parts or [Text("")]], response.finish))
 
 
-_KEPT = "what had come is kept; run it again"
 _UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
 _NEWLINE = b"\r\n"
 

@@ -18,9 +18,11 @@ from boticelli_cli.errors import (
     RefusedError,
 )
 
-__all__ = ["PROVIDER", "decode_error", "encode_error", "without_secrets"]
+__all__ = ["KEY_HINT", "PROVIDER", "decode_error", "encode_error", "without_secrets"]
 
 PROVIDER: Final = "gemini"
+
+KEY_HINT: Final = "set GEMINI_API_KEY to a key from https://aistudio.google.com/apikey"
 
 
 def decode_error(
@@ -39,15 +41,13 @@ def decode_error(
     if wait is None:
         wait = _seconds(retry_after, now)
     if status == 401 or (status == 400 and _is_about_the_key(said)):
-        return CredentialsError(
-            f"the key was refused: {message}", provider=PROVIDER, status=status, hint=f"set GEMINI_API_KEY to {_A_KEY}"
-        )
+        return CredentialsError(f"the key was refused: {message}", provider=PROVIDER, status=status, hint=KEY_HINT)
     if status == 403:
         return CredentialsError(
             f"the key may not do this: {message}",
             provider=PROVIDER,
             status=status,
-            hint=f"its project may not use this model or the API; allow it there, or set GEMINI_API_KEY to {_A_KEY}",
+            hint=f"its project may not use this model or the API; allow it there, or {KEY_HINT}",
         )
     if status == 429:
         return _spent(said, message, wait)
@@ -80,7 +80,6 @@ def encode_error(error: BoticelliError) -> tuple[int, bytes]:
     return status, msgspec.json.encode({"error": said})
 
 
-_A_KEY = "a key from https://aistudio.google.com/apikey"
 _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 _QUOTA_FAILURE = "type.googleapis.com/google.rpc.QuotaFailure"
 _LATER = "try again later, or ask another model"

@@ -56,7 +56,7 @@ def test_options_and_the_system_instruction_reach_the_model() -> None:
         (["Hi.", "-a", "nowhere.png"], "'nowhere.png' cannot be read"),
         (["Hi.", "-a", "."], "'.' cannot be read"),
         (["Hi.", "-m", "gpt-5"], "there is no driver for openai here"),
-        (["Hi.", "-a", "-", "-a", "-"], "stdin is read once"),
+        (["Hi.", "-a", "-"], "nothing was piped in to be attached"),
     ],
 )
 def test_wrong_usage_exits_with_2(arguments: list[str], said: str) -> None:
@@ -64,6 +64,24 @@ def test_wrong_usage_exits_with_2(arguments: list[str], said: str) -> None:
     assert (done.code, done.out) == (2, "")
     assert said in done.err
     assert "Traceback" not in done.err
+
+
+def test_stdin_is_attached_once() -> None:
+    done = boticelli("stream", "Hi.", "-a", "-", "-a", "-", stdin="Some text.")
+    assert (done.code, done.out) == (2, "")
+    assert "stdin is read once" in done.err
+
+
+def test_a_file_with_nothing_in_it_is_not_sent(folder: Path) -> None:
+    (folder / "empty.png").touch()
+    done = boticelli("stream", "What is this?", "-a", "empty.png")
+    assert (done.code, done.out) == (2, "")
+    assert "there is nothing in 'empty.png'" in done.err
+    story = "narrative: {name: n}\nacts:\n  a: {prompt: Look., input: [{type: image, file: empty.png}]}\n"
+    (folder / "story.yaml").write_text(story)
+    told = boticelli("check", "story.yaml")
+    assert told.code == 2
+    assert "story.yaml:3:30: act 'a': input part 1: there is nothing in 'empty.png'" in told.out
 
 
 def test_arguments_that_are_not_utf8_do_not_stop_it() -> None:
