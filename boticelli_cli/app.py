@@ -15,7 +15,7 @@ from boticelli_cli.drivers.base import Driver
 from boticelli_cli.errors import UsageError, did_you_mean
 from boticelli_cli.events import Event
 from boticelli_cli.listings import keep_listing, with_listings
-from boticelli_cli.messages import Finish
+from boticelli_cli.messages import Finish, Usage
 from boticelli_cli.narrative.bound import check_bound
 from boticelli_cli.narrative.files import MAX_BYTES, read_bounded, why_not_writable
 from boticelli_cli.narrative.model import InputPart, Narrative, Variable
@@ -32,6 +32,7 @@ from boticelli_cli.providers import (
     list_models,
     today,
 )
+from boticelli_cli.routing.estimate import estimate_tokens, text_tokens
 from boticelli_cli.runs.answer import write_answer, write_bytes
 from boticelli_cli.runs.executor import MAX_PARALLEL, execute
 from boticelli_cli.runs.plan import Plan, describe_plan, make_plan, pick, plan_json
@@ -62,6 +63,7 @@ __all__ = [
     "read_bounded",
     "refresh_models",
     "run",
+    "text_tokens",
     "today",
     "unlimited_accounts",
     "why_not_writable",
@@ -87,6 +89,10 @@ class Prepared:
     providers: Providers | None
     cost_of: Callable[[str, Finish], float | None]
     notices: tuple[str, ...] = ()
+
+    def cost_so_far(self, model: str, usage: Usage) -> float | None:
+        """What so much use of a model costs in USD, where that is known."""
+        return self.cost_of(model, Finish("stop", usage))
 
     def saves(self) -> list[Path]:
         """The files that acts will save to."""
@@ -211,16 +217,20 @@ def perform(
     *,
     max_parallel: int = MAX_PARALLEL,
     streaming: bool = True,
+    expecting: bool = False,
     stop: asyncio.Event | None = None,
 ) -> AsyncGenerator[Event, None]:
-    """Run what has been prepared, and yield its events as they happen."""
+    """Run what has been prepared, and yield its events as they happen.
+
+    With `expecting`, each act says when it starts how many input tokens to expect.
+    """
     if max_parallel < 1:
         raise UsageError(f"at least one act has to run at a time, not {max_parallel}")
-    return _perform(prepared, max_parallel, streaming, stop)
+    return _perform(prepared, max_parallel, streaming, expecting, stop)
 
 
 async def _perform(
-    prepared: Prepared, max_parallel: int, streaming: bool, stop: asyncio.Event | None
+    prepared: Prepared, max_parallel: int, streaming: bool, expecting: bool, stop: asyncio.Event | None
 ) -> AsyncGenerator[Event, None]:
     providers = prepared.providers
     driver = prepared.driver or (providers.driver if providers is not None else None)
@@ -232,6 +242,7 @@ async def _perform(
         scope=prepared.scope,
         provider_of=_provider_of,
         cost_of=prepared.cost_of,
+        expect=estimate_tokens if expecting else None,
         max_parallel=max_parallel,
         streaming=streaming,
         stop=stop,

@@ -75,11 +75,14 @@ class RunStarted(_Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActStarted(_Event):
+    """`expected_input` is about how many tokens the request will be counted as, where that was asked for."""
+
     type: ClassVar[Literal["act.started"]] = "act.started"
     act: str
     model: str
     provider: str
     attempt: int
+    expected_input: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

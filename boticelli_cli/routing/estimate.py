@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from boticelli_cli.messages import Media, Part, Request, Text, Thought, ToolCall, ToolResult
 
-__all__ = ["estimate_tokens"]
+__all__ = ["estimate_tokens", "text_tokens"]
 
 _CHARACTERS_A_TOKEN = 4
 """Of Latin text; Gemini's documented "about 4 characters" (ai.google.dev/gemini-api/docs/tokens)."""
@@ -51,10 +51,20 @@ def estimate_tokens(request: Request) -> int:
 
     Options in a provider's own words are not counted.
     """
-    pieces = [_text(request.system or "")]
+    pieces = [text_tokens(request.system or "")]
     pieces += [_TURN + sum(map(_part, message.parts)) for message in request.messages]
-    pieces += [_text(text) for text in _declarations(request)]
+    pieces += [text_tokens(text) for text in _declarations(request)]
     return max(1, math.ceil(sum(pieces)))
+
+
+def text_tokens(text: str) -> float:
+    """About how many tokens a text is counted as, in fractions too: of pieces, the sum counts."""
+    if text.isascii():
+        return len(text) / _CHARACTERS_A_TOKEN
+    wide = sum(map(len, _WIDE.findall(text)))
+    elsewhere = sum(map(len, _ELSEWHERE.findall(text)))
+    latin = len(text) - wide - elsewhere
+    return latin / _CHARACTERS_A_TOKEN + elsewhere / _CHARACTERS_A_TOKEN_ELSEWHERE + wide * _TOKENS_A_WIDE_CHARACTER
 
 
 def _declarations(request: Request) -> Iterator[str]:
@@ -67,26 +77,17 @@ def _declarations(request: Request) -> Iterator[str]:
 def _part(part: Part) -> float:
     match part:
         case Text():
-            return _text(part.text)
+            return text_tokens(part.text)
         case Media():
             return _media(part)
         case Thought():
-            return _text(part.text) + _text(part.signature or "")
+            return text_tokens(part.text) + text_tokens(part.signature or "")
         case ToolCall():
-            return _text(part.name) + _text(_json(part.arguments)) + _text(part.signature or "")
+            return text_tokens(part.name) + text_tokens(_json(part.arguments)) + text_tokens(part.signature or "")
         case ToolResult():
-            return _text(part.name) + _text(_json(part.output))
+            return text_tokens(part.name) + text_tokens(_json(part.output))
         case _:
             assert_never(part)
-
-
-def _text(text: str) -> float:
-    if text.isascii():
-        return len(text) / _CHARACTERS_A_TOKEN
-    wide = sum(map(len, _WIDE.findall(text)))
-    elsewhere = sum(map(len, _ELSEWHERE.findall(text)))
-    latin = len(text) - wide - elsewhere
-    return latin / _CHARACTERS_A_TOKEN + elsewhere / _CHARACTERS_A_TOKEN_ELSEWHERE + wide * _TOKENS_A_WIDE_CHARACTER
 
 
 def _media(media: Media) -> float:

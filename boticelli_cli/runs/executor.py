@@ -65,6 +65,7 @@ async def execute(
     scope: Mapping[str, Any],
     provider_of: Callable[[str], str],
     cost_of: Callable[[str, Finish], float | None] = lambda model, finish: None,
+    expect: Callable[[Request], int] | None = None,
     max_parallel: int = MAX_PARALLEL,
     streaming: bool = True,
     stop: asyncio.Event | None = None,
@@ -73,14 +74,14 @@ async def execute(
     """Run a plan: yield its events, from `RunStarted` to one of `RunFinished`, `RunFailed`, `RunInterrupted`.
 
     `scope` is what templates see beside the acts; `cost_of` says what an answer of a model cost in USD, where
-    that is known. An act that fails ends the run: no further act starts, those that still wait for their turn
-    are withdrawn, those that run already may finish. Setting `stop` ends it at once: what runs is cancelled, what has
-    arrived has been yielded. Closing the iterator cancels everything and waits for it; whoever may leave it
-    early closes it, with `contextlib.aclosing`.
+    that is known, and `expect` about how many tokens a request holds. An act that fails ends the run: no further
+    act starts, those that still wait for their turn are withdrawn, those that run already may finish. Setting
+    `stop` ends it at once: what runs is cancelled, what has arrived has been yielded. Closing the iterator cancels
+    everything and waits for it; whoever may leave it early closes it, with `contextlib.aclosing`.
 
     A reader that is slow slows the acts down: at most 100 events wait for it.
     """
-    run = _Run(plan, driver, run_id, scope, provider_of, cost_of, max_parallel, streaming, stop, clock)
+    run = _Run(plan, driver, run_id, scope, provider_of, cost_of, expect, max_parallel, streaming, stop, clock)
     # The acts belong to a TaskGroup inside this one task, rather than around the `yield`: a group there would
     # cancel whatever its reader happens to be doing.
     conductor = asyncio.create_task(run.conduct(), name=f"boticelli run {run_id}")
@@ -107,6 +108,7 @@ class _Run:
         scope: Mapping[str, Any],
         provider_of: Callable[[str], str],
         cost_of: Callable[[str, Finish], float | None],
+        expect: Callable[[Request], int] | None,
         max_parallel: int,
         streaming: bool,
         stop: asyncio.Event | None,
@@ -118,6 +120,7 @@ class _Run:
         self.scope = scope
         self.provider_of = provider_of
         self.cost_of = cost_of
+        self.expect = expect
         self.max_parallel = max_parallel
         self.streaming = streaming
         self.stop = stop
@@ -301,7 +304,9 @@ class _Run:
         name = step.act.name
         provider = self.provider_of(request.model)
         answer = Answer(self.time)
-        await self.tell(ActStarted, act=name, model=request.model, provider=provider, attempt=1)
+        expected = self.expect(request) if self.expect is not None else None
+        facts = {"model": request.model, "provider": provider, "attempt": 1, "expected_input": expected}
+        await self.tell(ActStarted, act=name, **facts)
         with listening(partial(self._tell_notice, name)):
             if self.streaming and self.driver.supports_streaming(request.model):
                 await self._ask_streaming(name, request, answer)
