@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boticelli_cli.catalog import EMBEDDED, PROVIDERS, Catalog, Model, place
-from boticelli_cli.config import Config, cache_folder, environment, read_config
+from boticelli_cli.config import Config, cache_folder, environment, media_folder, read_config
 from boticelli_cli.drivers.base import Driver
 from boticelli_cli.errors import UsageError, did_you_mean
 from boticelli_cli.events import Event
 from boticelli_cli.listings import keep_listing, with_listings
-from boticelli_cli.messages import Finish, Usage
+from boticelli_cli.messages import Finish, Media, Usage
 from boticelli_cli.narrative.bound import check_bound
-from boticelli_cli.narrative.files import MAX_BYTES, read_bounded, why_not_writable
+from boticelli_cli.narrative.files import MAX_BYTES, read_bounded, why_no_folder, why_not_writable
 from boticelli_cli.narrative.model import InputPart, Narrative, Variable
 from boticelli_cli.narrative.saves import save_path, with_save_paths
 from boticelli_cli.narrative.variables import bind
@@ -35,6 +35,7 @@ from boticelli_cli.providers import (
 from boticelli_cli.routing.estimate import estimate_tokens, text_tokens
 from boticelli_cli.runs.answer import write_answer, write_bytes
 from boticelli_cli.runs.executor import MAX_PARALLEL, execute
+from boticelli_cli.runs.media_folder import MediaFolder
 from boticelli_cli.runs.plan import Plan, describe_plan, make_plan, pick, plan_json
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ __all__ = [
     "MAX_PARALLEL",
     "InputPart",
     "LimitState",
+    "Media",
+    "MediaFolder",
     "Model",
     "Prepared",
     "Variable",
@@ -55,6 +58,7 @@ __all__ = [
     "known_models",
     "limits",
     "load",
+    "media_folders",
     "models",
     "narrative_schema",
     "perform",
@@ -66,6 +70,7 @@ __all__ = [
     "text_tokens",
     "today",
     "unlimited_accounts",
+    "why_no_folder",
     "why_not_writable",
     "write_answer",
     "write_bytes",
@@ -331,6 +336,12 @@ def attach(name: str, data: bytes | None = None) -> InputPart:
     from boticelli_cli.narrative.prompt import attach
 
     return attach(name, data)
+
+
+def media_folders(run: str, named: Path | None) -> list[MediaFolder]:
+    """Where the media that a run makes are kept: in the folder that somebody named, then in our own."""
+    own = MediaFolder(media_folder(environment()) / run, private=True)
+    return [own] if named is None else [MediaFolder(named), own]
 
 
 def config_files() -> tuple[Path, ...]:

@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from boticelli_cli.config_document import AccountDocument, ConfigDocument
     from boticelli_cli.narrative.source import Source
 
-__all__ = ["Account", "Config", "cache_folder", "environment", "read_config", "state_folder", "user_config_path"]
+__all__ = [
+    "Account",
+    "Config",
+    "cache_folder",
+    "environment",
+    "media_folder",
+    "read_config",
+    "state_folder",
+    "user_config_path",
+]
 
 PROJECT_FILE = "boticelli.yaml"
 
@@ -126,6 +135,15 @@ def cache_folder(environ: Mapping[str, str]) -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("boticelli")
+
+
+def media_folder(environ: Mapping[str, str]) -> Path:
+    """Where we keep what models have made, a folder a run, unless somebody names another."""
+    if home := _home(environ):
+        return home / "media"
+    from platformdirs import user_data_path
+
+    return user_data_path("boticelli") / "media"
 
 
 def _home(environ: Mapping[str, str]) -> Path | None:

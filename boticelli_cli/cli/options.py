@@ -17,6 +17,7 @@ __all__ = [
     "OutputFormat",
     "Quiet",
     "SaveAudio",
+    "SaveMedia",
     "TextOrJson",
     "Verbose",
     "global_options",
@@ -88,6 +89,16 @@ SaveAudio = Annotated[
         metavar="FILE",
         help="Write what a model has said aloud to a WAV file.",
         envvar="BOTICELLI_SAVE_AUDIO",
+    ),
+]
+
+SaveMedia = Annotated[
+    Path | None,
+    typer.Option(
+        "--save-media",
+        metavar="DIR",
+        help="Write what models make, pictures and all else, into this folder rather than our own.",
+        envvar="BOTICELLI_SAVE_MEDIA",
     ),
 ]
 

@@ -19,12 +19,13 @@ from boticelli_cli.errors import SaveError, UsageError
 
 if TYPE_CHECKING:
     from boticelli_cli.app import Prepared
+    from boticelli_cli.cli.keeper import Keeper
     from boticelli_cli.events import Event
     from boticelli_cli.views.base import View
     from boticelli_cli.views.notes import Notes
     from boticelli_cli.views.record import Record
 
-__all__ = ["play", "refuse_output", "wait_for"]
+__all__ = ["play", "refuse_folder", "refuse_output", "wait_for"]
 
 Result = TypeVar("Result")
 
@@ -45,6 +46,14 @@ def refuse_output(output: Path | None, taken: Iterable[Path] = (), *, option: st
         raise UsageError(f"{option}: '{output}' is the narrative itself, or {other}")
 
 
+def refuse_folder(folder: Path | None, *, option: str = "--save-media") -> None:
+    """Refuse a folder that can take no files, before anything is sent. Raises UsageError."""
+    from boticelli_cli.app import why_no_folder
+
+    if folder is not None and (why := why_no_folder(folder)):
+        raise UsageError(f"{option}: '{folder}' cannot be written to: {why}")
+
+
 def play(
     prepared: "Prepared",
     *,
@@ -52,12 +61,14 @@ def play(
     shown_as: Format,
     output: Path | None = None,
     save_audio: Path | None = None,
+    save_media: Path | None = None,
     max_parallel: int | None = None,
     streaming: bool = True,
     headings: bool = True,
 ) -> int:
     """Run what has been prepared, show it, and return the exit code."""
     from boticelli_cli import app
+    from boticelli_cli.cli.keeper import Keeper
     from boticelli_cli.views.format import choose_format
     from boticelli_cli.views.make import make_view
     from boticelli_cli.views.notes import Notes
@@ -72,13 +83,14 @@ def play(
     chosen = choose_format(shown_as, terminal=sys.stdout.isatty(), dumb=_is_dumb(app.environment()))
     stdout = cleaned(sys.stdout) if sys.stdout.isatty() and chosen in (Format.plain, Format.text) else sys.stdout
     record = Record()
-    record.sound_is_kept = save_audio is not None
+    carries_media = chosen is Format.jsonl and save_media is None
+    keeper = None if carries_media else Keeper(record, named=save_media, but_the_sound=save_audio is not None)
     stop = asyncio.Event()
     with _opened(output) if output and chosen is Format.jsonl else nullcontext() as opened:
         file = StringIO() if output and chosen is Format.json else opened
         view = make_view(chosen, stdout, notes, record, headings=headings, file=file, to_file=output is not None)
         events = app.perform(prepared, max_parallel=max_parallel or app.MAX_PARALLEL, streaming=streaming, stop=stop)
-        asyncio.run(_show(events, view, stop))
+        asyncio.run(_show(events, view, keeper, stop))
     for notice in prepared.late_notices():
         notes.say(notice)
     if isinstance(file, StringIO) and output is not None:
@@ -86,15 +98,19 @@ def play(
     elif output is not None and opened is None:
         _write_output(output, record, notes)
     if save_audio is not None:
-        _write_audio(save_audio, record, notes)
+        _write_audio(save_audio, record, keeper, notes)
     return _exit_code(record)
 
 
-async def _show(events: "AsyncGenerator[Event, None]", view: "View", stop: asyncio.Event) -> None:
+async def _show(
+    events: "AsyncGenerator[Event, None]", view: "View", keeper: "Keeper | None", stop: asyncio.Event
+) -> None:
     _stop_on_signals(stop)
     try:
         async with aclosing(events):
             async for event in events:
+                if keeper is not None:
+                    await keeper.keep(event)
                 view.show(event)
     finally:
         view.close()
@@ -168,17 +184,23 @@ def _write(path: Path, text: str, notes: "Notes") -> None:
         raise
 
 
-def _write_audio(path: Path, record: "Record", notes: "Notes") -> None:
+def _write_audio(path: Path, record: "Record", keeper: "Keeper | None", notes: "Notes") -> None:
     """Write what the run's answer sounded like: its own act's sound, or the last that there was."""
     from boticelli_cli.app import write_bytes
+    from boticelli_cli.views.report import media_line
 
     acts = [act for act in record.in_order if act.sound is not None]
     act = next((each for each in acts if each.planned.act == record.output_act), acts[-1] if acts else None)
     if act is None or act.sound is None:
         notes.must_say(f"'{path}' was not written: no act has answered in sound")
-    else:
-        write_bytes(path, act.sound)
-        notes.say(f"sound of {act.planned.act} written to {path}")
+        return
+    try:
+        write_bytes(path, act.sound.data or b"")
+    except SaveError:
+        if keeper is not None:
+            notes.must_say(media_line(keeper.write(act.planned.act, act.sound)))
+        raise
+    notes.say(f"sound of {act.planned.act} written to {path}")
 
 
 def _exit_code(record: "Record") -> int:

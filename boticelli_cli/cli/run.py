@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from boticelli_cli.cli.failures import tell, telling_errors
-from boticelli_cli.cli.options import Format, Model, NoStream, OutputFormat, Quiet, SaveAudio, Verbose, global_options
+from boticelli_cli.cli.options import (
+    Format,
+    Model,
+    NoStream,
+    OutputFormat,
+    Quiet,
+    SaveAudio,
+    SaveMedia,
+    Verbose,
+    global_options,
+)
 
 if TYPE_CHECKING:
     from boticelli_cli.app import Prepared
@@ -102,6 +112,7 @@ def run(
     shown_as: OutputFormat = Format.auto,
     output: Output = None,
     save_audio: SaveAudio = None,
+    save_media: SaveMedia = None,
     no_stream: NoStream = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -118,12 +129,13 @@ def run(
     """
     options = global_options(context, quiet, verbose)
     with telling_errors(shown_as):
-        from boticelli_cli.cli.play import play, refuse_output
+        from boticelli_cli.cli.play import play, refuse_folder, refuse_output
 
         prepared = _prepare(narrative, var or [], model, only or [], start, rehearse, dry_run)
         taken = [Path(narrative), *prepared.saves()]
         refuse_output(output, taken)
         refuse_output(save_audio, [*taken, *([output] if output else [])], option="--save-audio")
+        refuse_folder(save_media)
         if dry_run:
             for notice in prepared.notices if not options.quiet else ():
                 tell(notice)
@@ -137,6 +149,7 @@ def run(
             shown_as=shown_as,
             output=output,
             save_audio=save_audio,
+            save_media=save_media,
             max_parallel=max_parallel,
             streaming=not no_stream,
         )

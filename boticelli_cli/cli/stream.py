@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from boticelli_cli.cli.failures import telling_errors
-from boticelli_cli.cli.options import Format, Model, NoStream, OutputFormat, Quiet, SaveAudio, Verbose, global_options
+from boticelli_cli.cli.options import (
+    Format,
+    Model,
+    NoStream,
+    OutputFormat,
+    Quiet,
+    SaveAudio,
+    SaveMedia,
+    Verbose,
+    global_options,
+)
 
 if TYPE_CHECKING:
     from boticelli_cli.app import InputPart
@@ -54,6 +64,7 @@ def stream(
     option: Options = None,
     shown_as: OutputFormat = Format.auto,
     save_audio: SaveAudio = None,
+    save_media: SaveMedia = None,
     no_stream: NoStream = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -72,7 +83,7 @@ def stream(
     with telling_errors(shown_as):
         from boticelli_cli import app
         from boticelli_cli.cli.given import Stdin
-        from boticelli_cli.cli.play import play, refuse_output
+        from boticelli_cli.cli.play import play, refuse_folder, refuse_output
 
         stdin = Stdin(sys.stdin)
         attachments = [_attach(each, stdin) for each in attach or []]
@@ -84,11 +95,13 @@ def stream(
             attachments=attachments,
         )
         refuse_output(save_audio, option="--save-audio")
+        refuse_folder(save_media)
         code = play(
             prepared,
             options=options,
             shown_as=shown_as,
             save_audio=save_audio,
+            save_media=save_media,
             streaming=not no_stream,
             headings=False,
         )

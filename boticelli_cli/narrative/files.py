@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-__all__ = ["MAX_BYTES", "is_folder", "is_regular", "read_bounded", "reason_of", "why_not_writable"]
+__all__ = ["MAX_BYTES", "is_folder", "is_regular", "read_bounded", "reason_of", "why_no_folder", "why_not_writable"]
 
 MAX_BYTES = 256_000_000
 """The most that is read of a file, or of what is piped in."""
@@ -43,6 +43,13 @@ def why_not_writable(path: Path) -> str | None:
     except (OSError, ValueError) as error:
         return reason_of(error) if isinstance(error, OSError) else "no file can have this name"
     return None
+
+
+def why_no_folder(path: Path) -> str | None:
+    """Why no files can be put into a folder, which may have to be made first; None if they can, as far as is known."""
+    if is_folder(path):
+        return None if os.access(path, os.W_OK | os.X_OK) else "nothing may be written there"
+    return "this is no folder" if os.path.lexists(path) else why_not_writable(path)
 
 
 def read_bounded(path: Path) -> bytes:

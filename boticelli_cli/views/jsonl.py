@@ -5,8 +5,8 @@ from typing import Any, TextIO
 
 from boticelli_cli.events import ErrorInfo, Event, RunFailed, RunFinished, RunInterrupted, as_json
 from boticelli_cli.views.notes import Notes
-from boticelli_cli.views.record import ActRecord, Record
-from boticelli_cli.views.text import tell_end
+from boticelli_cli.views.record import ActRecord, KeptMedia, Record
+from boticelli_cli.views.text import tell_end, tell_media
 
 __all__ = ["JsonLinesView", "JsonView", "failure_json"]
 
@@ -23,6 +23,8 @@ class JsonLinesView:
         self._record.add(event)
         self._answer.write(json.dumps(as_json(event), ensure_ascii=False) + "\n")
         self._answer.flush()
+        if kept := self._record.kept(event):
+            tell_media(kept, self._notes)
         if isinstance(event, (RunFailed, RunInterrupted)):
             tell_end(event, self._record, self._notes)
 
@@ -40,6 +42,8 @@ class JsonView:
 
     def show(self, event: Event) -> None:
         self._record.add(event)
+        if (kept := self._record.kept(event)) and kept.problem:
+            tell_media(kept, self._notes)
         if isinstance(event, (RunFinished, RunFailed, RunInterrupted)):
             self._answer.write(json.dumps(_run_json(self._record), ensure_ascii=False, indent=2) + "\n")
             self._answer.flush()
@@ -81,6 +85,8 @@ def _act_json(act: ActRecord) -> dict[str, Any]:
     data: dict[str, Any] = {"status": act.status, "model": act.planned.model}
     if act.thoughts:
         data["thinking"] = "".join(act.thoughts)
+    if act.media:
+        data["media"] = [_media_json(each) for each in act.media]
     if act.finished is not None:
         finished = as_json(act.finished)
         names = (
@@ -100,4 +106,21 @@ def _act_json(act: ActRecord) -> dict[str, Any]:
         data["error"] = as_json(act.error)
     if act.reason is not None:
         data["reason"] = act.reason
+    return data
+
+
+def _media_json(kept: KeptMedia) -> dict[str, Any]:
+    """Where a piece of media is. One that is nowhere else is told with all its bytes."""
+    media = kept.media
+    data: dict[str, Any] = {"mime": media.mime}
+    if kept.path is not None:
+        data["path"] = str(kept.path)
+    elif media.url is not None:
+        data["url"] = media.url
+    if media.data is not None:
+        data["bytes"] = len(media.data)
+    if kept.path is None and media.data is not None:
+        data["data"] = as_json(media.data)
+    if kept.problem is not None:
+        data["problem"] = kept.problem
     return data

@@ -4,9 +4,9 @@ from typing import TextIO
 
 from boticelli_cli.events import ActDelta, Event, RunFailed, RunFinished, RunInterrupted
 from boticelli_cli.views.notes import Notes
-from boticelli_cli.views.record import Record
+from boticelli_cli.views.record import KeptMedia, Record
 from boticelli_cli.views.report import progress
-from boticelli_cli.views.text import tell_end
+from boticelli_cli.views.text import tell_end, tell_media
 from boticelli_cli.views.thoughts import Thoughts
 
 __all__ = ["PlainView"]
@@ -23,13 +23,13 @@ class PlainView:
         self._turn = 0
         self._written = 0
         self._last = "\n"
-        self._unsaid: list[str] = []
+        self._unsaid: list[str | KeptMedia] = []
         self._thoughts = Thoughts(notes, record)
 
     def show(self, event: Event) -> None:
         self._record.add(event)
         self._catch_up()
-        if not isinstance(event, ActDelta) and (line := progress(event, self._record)):
+        if line := self._record.kept(event) if isinstance(event, ActDelta) else progress(event, self._record):
             self._unsaid.append(line)
         self._say_between_lines()
         if self._last == "\n":  # a thought in the middle of a line would be taken for the answer
@@ -59,7 +59,10 @@ class PlainView:
         """Tell the notes, but never in the middle of a line of the answer: the two may share a screen."""
         if self._last == "\n":
             for line in self._unsaid:
-                self._notes.say(line)
+                if isinstance(line, str):
+                    self._notes.say(line)
+                else:
+                    tell_media(line, self._notes)
             self._unsaid.clear()
 
     def _end(self, event: RunFinished | RunFailed | RunInterrupted) -> None:

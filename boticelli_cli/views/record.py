@@ -1,6 +1,7 @@
 """The record: what is known of a run so far, gathered from its events. Every view that looks back looks here."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from boticelli_cli.events import (
@@ -19,25 +20,41 @@ from boticelli_cli.events import (
     RunInterrupted,
     RunStarted,
 )
-from boticelli_cli.messages import Usage
+from boticelli_cli.messages import Media, Usage
 
-__all__ = ["ActRecord", "Record", "Status"]
+__all__ = ["ActRecord", "KeptMedia", "Record", "Status"]
 
 Status = Literal["planned", "running", "finished", "failed", "skipped", "interrupted"]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptMedia:
+    """A piece of media that an act has made, and where it is: `path` is absolute, `place` the same as people write it.
+
+    One without a path is in no file. `problem` is why it is not where it should be.
+    """
+
+    act: str
+    media: Media
+    path: Path | None = None
+    place: str | None = None
+    problem: str | None = None
 
 
 @dataclass(slots=True)
 class ActRecord:
     """An act: where it stands, and its text as far as it has come.
 
-    `waiting` is what it waits for now; `sound` the last thing that it said aloud.
+    `waiting` is what it waits for now; `sound` the last thing that it said aloud; `media` what it has made, as
+    far as somebody has kept it.
     """
 
     planned: PlannedAct
     status: Status = "planned"
     pieces: list[str] = field(default_factory=list)
     thoughts: list[str] = field(default_factory=list)
-    sound: bytes | None = None
+    sound: Media | None = None
+    media: list[KeptMedia] = field(default_factory=list)
     waiting: ActWaiting | ActRetrying | None = None
     started: ActStarted | None = None
     finished: ActFinished | None = None
@@ -56,14 +73,12 @@ class ActRecord:
 class Record:
     """A run as its events tell it. `acts` by their names, `in_order` in that of the narrative.
 
-    `sound_is_kept` says that somebody will write down what was said aloud. A view that has no need to look back
-    at the answer, as it shows every piece of it for good, sets `keeps_output` to False: the pieces of a long
-    answer are much larger than its text.
+    A view that has no need to look back at the answer, as it shows every piece of it for good, sets
+    `keeps_output` to False: the pieces of a long answer are much larger than its text.
     """
 
     def __init__(self) -> None:
         self.keeps_output = True
-        self.sound_is_kept = False
         self.started: RunStarted | None = None
         self.acts: dict[str, ActRecord] = {}
         self.in_order: list[ActRecord] = []
@@ -90,8 +105,8 @@ class Record:
                         act.pieces.append(event.text)
                 elif event.thinking is not None:
                     act.thoughts.append(event.thinking)
-                elif event.media is not None and event.media.kind == "audio":
-                    act.sound = event.media.data
+                elif event.media is not None and event.media.kind == "audio" and event.media.data is not None:
+                    act.sound = event.media
             case ActWaiting() | ActRetrying():
                 self.acts[event.act].waiting = event
             case ActFinished():
@@ -110,6 +125,16 @@ class Record:
                         act.status = "interrupted"
             case RunFinished() | RunFailed():
                 self.end = event
+
+    def keep(self, kept: KeptMedia) -> None:
+        """Note where a piece of media is, before the event that brings it is added."""
+        self.acts[kept.act].media.append(kept)
+
+    def kept(self, event: Event) -> KeptMedia | None:
+        """The piece of media that an event has brought, if it has brought one and somebody has kept it."""
+        if not isinstance(event, ActDelta) or event.media is None:
+            return None
+        return next((each for each in self.acts[event.act].media[-1:] if each.media is event.media), None)
 
     @property
     def usage(self) -> Usage:

@@ -14,9 +14,18 @@ from boticelli_cli.events import (
     Event,
 )
 from boticelli_cli.messages import Usage
-from boticelli_cli.views.record import Record
+from boticelli_cli.views.record import KeptMedia, Record
 
-__all__ = ["dollars", "ending", "error_lines", "kept_texts", "progress", "seconds_in_words", "unusual_end"]
+__all__ = [
+    "dollars",
+    "ending",
+    "error_lines",
+    "kept_texts",
+    "media_line",
+    "progress",
+    "seconds_in_words",
+    "unusual_end",
+]
 
 
 def progress(event: Event, record: Record) -> str | None:
@@ -26,16 +35,15 @@ def progress(event: Event, record: Record) -> str | None:
             again = f", attempt {event.attempt}" if event.attempt > 1 else ""
             return f"▸ {event.act} · {event.model}{again}"
         case ActFinished():
+            act = record.acts[event.act]
             facts = [
                 seconds_in_words(event.seconds),
                 _tokens(event.usage),
                 dollars(event.cost_usd),
-                unusual_end(event),
+                unusual_end(event, made_media=bool(act.media or act.sound)),
             ]
-            if record.acts[event.act].sound is not None:
-                facts.append("spoken" if record.sound_is_kept else "spoken (--save-audio FILE keeps the sound)")
-            saved = record.acts[event.act].planned.save
-            facts.append(f"saves to {saved}" if saved else "")
+            facts.append("spoken" if act.sound is not None else "")
+            facts.append(f"saves to {act.planned.save}" if act.planned.save else "")
             return f"✓ {event.act} · {' · '.join(fact for fact in facts if fact)}"
         case ActFailed():
             return f"✗ {event.act} · {event.error.message}"
@@ -86,6 +94,16 @@ def kept_texts(record: Record, *, shown: frozenset[str]) -> Iterator[str]:
             yield f"── {name}{how} ──\n{act.text.rstrip()}"
 
 
+def media_line(kept: KeptMedia) -> str:
+    """One line about a piece of media: what it is, and where."""
+    media = kept.media
+    size = f", {_bytes_in_words(len(media.data))}" if media.data is not None else ""
+    line = f"▣ {kept.act} · {media.mime}{size}"
+    if place := kept.place or media.url:
+        line += f" → {place}"
+    return f"{line} · {kept.problem}" if kept.problem else line
+
+
 def dollars(cost: float | None) -> str:
     """An amount of money, to the cent or to three digits that matter; nothing where there is none to tell."""
     if not cost:
@@ -98,6 +116,14 @@ def seconds_in_words(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
+
+
+def _bytes_in_words(count: int) -> str:
+    if count < 1000:
+        return f"{count} bytes"
+    if count < 999_500:
+        return f"{count / 1000:.0f} kB"
+    return f"{count / 1_000_000:.1f} MB"
 
 
 def _tokens(usage: Usage) -> str:
@@ -118,6 +144,7 @@ _UNUSUAL: dict[str, str] = {
 }
 
 
-def unusual_end(event: ActFinished) -> str:
-    words = _UNUSUAL.get(event.finish_reason, "the answer is empty" if not event.text else "")
+def unusual_end(event: ActFinished, *, made_media: bool = False) -> str:
+    """What there is to say of how an answer ended; nothing of one that ended as it should."""
+    words = _UNUSUAL.get(event.finish_reason, "the answer is empty" if not (event.text or made_media) else "")
     return f"{words} ({event.provider_reason})" if words and event.provider_reason not in (None, "STOP") else words

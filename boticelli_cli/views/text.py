@@ -4,11 +4,11 @@ from typing import TextIO
 
 from boticelli_cli.events import ActDelta, ActFinished, Event, RunFailed, RunFinished, RunInterrupted
 from boticelli_cli.views.notes import Notes
-from boticelli_cli.views.record import Record
-from boticelli_cli.views.report import ending, error_lines, kept_texts, progress
+from boticelli_cli.views.record import KeptMedia, Record
+from boticelli_cli.views.report import ending, error_lines, kept_texts, media_line, progress
 from boticelli_cli.views.thoughts import Thoughts
 
-__all__ = ["TextView", "tell_end"]
+__all__ = ["TextView", "tell_end", "tell_media"]
 
 
 class TextView:
@@ -32,6 +32,8 @@ class TextView:
             case ActDelta():
                 if event.text is not None and event.act == self._record.output_act:
                     self._write(event.text)
+                if kept := self._record.kept(event):
+                    tell_media(kept, self._notes)
             case RunFinished():
                 if self._record.output_act is None:
                     self._write(event.output)
@@ -59,6 +61,11 @@ class TextView:
     def _end_line(self) -> None:
         if self._last not in ("", "\n"):
             self._write("\n")
+
+
+def tell_media(kept: KeptMedia, notes: Notes) -> None:
+    """Tell where a piece of media is. That it is not where it should be must be said."""
+    (notes.must_say if kept.problem else notes.say)(media_line(kept))
 
 
 def tell_end(

@@ -47,6 +47,9 @@ class Teller:
     def spoke(self, act: str, data: bytes) -> ActDelta:
         return ActDelta(**self._facts(), act=act, media=Media("audio", "audio/wav", data=data))
 
+    def made(self, act: str, data: bytes) -> ActDelta:
+        return ActDelta(**self._facts(), act=act, media=Media("image", "image/png", data=data))
+
     def waits(self, act: str, seconds: float) -> ActWaiting:
         return ActWaiting(**self._facts(), act=act, reason="for the minute's 5 requests to m", seconds=seconds)
 

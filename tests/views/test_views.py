@@ -4,16 +4,19 @@ import dataclasses
 import io
 import json
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from boticelli_cli.events import Event
+from boticelli_cli.events import ActDelta, Event
+from boticelli_cli.messages import Media
 from boticelli_cli.views.format import Format, choose_format
 from boticelli_cli.views.live import LiveView
 from boticelli_cli.views.make import make_view
 from boticelli_cli.views.notes import Notes
-from boticelli_cli.views.record import Record
+from boticelli_cli.views.record import KeptMedia, Record
+from boticelli_cli.views.report import media_line
 from tests.views.telling import Teller
 
 
@@ -216,10 +219,69 @@ def test_waits_and_retries_are_told_beside_the_answer(view: str) -> None:
     assert "↻ a · busy · attempt 2 in 4.0 s" in err
 
 
-def test_an_act_that_spoke_says_how_to_keep_the_sound() -> None:
+def kept(made: ActDelta, place: str | None, problem: str | None = None) -> KeptMedia:
+    assert made.media is not None
+    return KeptMedia(made.act, made.media, Path(place) if place else None, place, problem)
+
+
+def test_an_act_that_spoke_says_so() -> None:
     tell = Teller()
     _, err = shown("text", one_act(tell, tell.said("a", "A"), tell.spoke("a", b"RIFF")))
-    assert "✓ a · 1.5 s · 2 tokens · $0.500 · spoken (--save-audio FILE keeps the sound)" in err
+    assert "✓ a · 1.5 s · 2 tokens · $0.500 · spoken\n" in err
+
+
+@pytest.mark.parametrize(
+    ("size", "words"), [(999, "999 bytes"), (47_900, "48 kB"), (999_499, "999 kB"), (1_250_000, "1.2 MB")]
+)
+def test_a_piece_of_media_is_told_with_its_size_and_place(size: int, words: str) -> None:
+    made = Teller().made("a", bytes(size))
+    assert media_line(kept(made, "~/a-1.png")) == f"▣ a · image/png, {words} → ~/a-1.png"
+    assert media_line(kept(made, None, "no room")) == f"▣ a · image/png, {words} · no room"
+    assert media_line(kept(made, "~/a-1.png", "no room")) == f"▣ a · image/png, {words} → ~/a-1.png · no room"
+
+
+def test_a_piece_of_media_that_is_elsewhere_is_told_by_its_address() -> None:
+    media = Media("video", "video/mp4", url="https://example.com/v")
+    assert media_line(KeptMedia("a", media)) == "▣ a · video/mp4 → https://example.com/v"
+
+
+@pytest.mark.parametrize("view", ["text", "plain", "json", "jsonl"])
+def test_a_picture_that_is_not_where_it_should_be_is_told_even_if_quiet(view: str) -> None:
+    tell, err, record = Teller(), io.StringIO(), Record()
+    notes = Notes(err, quiet=True)
+    shower = make_view(Format(view), io.StringIO(), notes, record, headings=True, file=None, to_file=False)
+    for event in one_act(tell, tell.made("a", b"one"), tell.made("a", b"two")):
+        if isinstance(event, ActDelta):
+            record.keep(kept(event, "/a-1.png", "no room" if len(record.acts["a"].media) else None))
+        shower.show(event)
+    assert err.getvalue() == "▣ a · image/png, 3 bytes → /a-1.png · no room\n"
+
+
+def test_json_carries_the_bytes_of_what_is_nowhere_else() -> None:
+    tell, out, record = Teller(), io.StringIO(), Record()
+    view = make_view(Format.json, out, Notes(io.StringIO()), record, headings=True, file=None, to_file=False)
+    for event in one_act(tell, tell.made("a", b"one"), tell.made("a", b"two")):
+        if isinstance(event, ActDelta):
+            record.keep(kept(event, None, "no room") if record.acts["a"].media else kept(event, "/a-1.png"))
+        view.show(event)
+    assert json.loads(out.getvalue())["acts"]["a"]["media"] == [
+        {"mime": "image/png", "path": "/a-1.png", "bytes": 3},
+        {"mime": "image/png", "bytes": 3, "data": "dHdv", "problem": "no room"},
+    ]
+
+
+def test_plain_tells_of_a_picture_between_lines_of_the_answer() -> None:
+    tell = Teller()
+    both = io.StringIO()
+    record = Record()
+    view = make_view(Format.plain, both, Notes(both), record, headings=False, file=None, to_file=False)
+    events = [tell.run("a", output_act="a"), tell.started("a"), tell.said("a", "half a ")]
+    made = tell.made("a", b"png")
+    for event in (*events, made, tell.said("a", "line\n"), tell.finished("a"), tell.over("half a line\n")):
+        if event is made:
+            record.keep(kept(made, "~/a-1.png"))
+        view.show(event)
+    assert "half a line\n▣ a · image/png, 3 bytes → ~/a-1.png\n" in both.getvalue()
 
 
 def test_models_without_a_price_are_named() -> None:
