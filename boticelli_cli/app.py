@@ -36,7 +36,7 @@ from boticelli_cli.routing.estimate import estimate_tokens, text_tokens
 from boticelli_cli.runs.answer import write_answer, write_bytes
 from boticelli_cli.runs.executor import MAX_PARALLEL, execute
 from boticelli_cli.runs.media_folder import MediaFolder
-from boticelli_cli.runs.plan import Plan, describe_plan, make_plan, pick, plan_json
+from boticelli_cli.runs.plan import Plan, describe_plan, make_plan, pick, plan_json, planned_acts
 
 if TYPE_CHECKING:
     from boticelli_cli.narrative.load import Loaded as Loaded
@@ -49,6 +49,7 @@ __all__ = [
     "Media",
     "MediaFolder",
     "Model",
+    "Plan",
     "Prepared",
     "Variable",
     "attach",
@@ -62,6 +63,9 @@ __all__ = [
     "models",
     "narrative_schema",
     "perform",
+    "plan",
+    "plan_json",
+    "planned_acts",
     "prepare",
     "prepare_prompt",
     "read_bounded",
@@ -215,6 +219,16 @@ def prepare(
         notices += check_models(plan, config, catalog, need_keys=not dry)
         providers = Providers(config, catalog, environment(), wide=len(plan.steps) > _MANY_ACTS)
     return Prepared(plan, scope, driver, providers, partial(_cost_of, config, catalog), tuple(notices))
+
+
+def plan(narrative: Narrative, *, model: str | None = None, only: Sequence[str] = (), start: str | None = None) -> Plan:
+    """The plan of a narrative that is only looked at: no variable needs a value, and no model is looked up.
+
+    Paths that acts save to are as they are written. Other arguments as in `run`. Raises UsageError for names of acts
+    that there are not, ConfigError.
+    """
+    named = _with_model(narrative, model, default_model(read_config(environment(), Path())))
+    return make_plan(pick(named, only=only, start=start))
 
 
 def perform(

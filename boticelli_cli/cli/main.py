@@ -7,6 +7,7 @@ import typer
 
 from boticelli_cli.cli.check import check
 from boticelli_cli.cli.failures import FAILED, flush_or_fail, tell_bug, tell_unwritable
+from boticelli_cli.cli.graph import graph
 from boticelli_cli.cli.limits import limits
 from boticelli_cli.cli.models import models
 from boticelli_cli.cli.new import new
@@ -53,6 +54,7 @@ app.command("run", short_help="Run a narrative and watch its acts unfold.")(run)
 app.command("stream", short_help="Ask one thing and see the answer as it grows.")(stream)
 app.command("check", short_help="Tell every mistake of a narrative.")(check)
 app.command("validate", hidden=True)(check)
+app.command("graph", short_help="Draw which act waits for which.")(graph)
 app.command("new", short_help="Write a narrative to start from.")(new)
 app.command("models", short_help="List the models that can be asked.")(models)
 app.command("limits", short_help="Show what is left of each quota.")(limits)

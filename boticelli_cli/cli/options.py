@@ -13,6 +13,7 @@ __all__ = [
     "Format",
     "GlobalOptions",
     "Model",
+    "NarrativeFile",
     "NoStream",
     "OutputFormat",
     "Quiet",
@@ -20,6 +21,7 @@ __all__ = [
     "SaveMedia",
     "TextOrJson",
     "Verbose",
+    "complete_act",
     "global_options",
 ]
 
@@ -45,11 +47,28 @@ def global_options(context: typer.Context, quiet: bool, verbose: bool) -> Global
     return GlobalOptions(quiet or before.quiet, verbose or before.verbose)
 
 
+def complete_act(context: typer.Context, incomplete: str) -> list[str]:
+    """The acts of the narrative on the command line whose names begin like this."""
+    from boticelli_cli import app
+    from boticelli_cli.errors import BoticelliError
+
+    named = context.params.get("narrative") or next(iter(context.args), None)
+    if named is None:
+        return []
+    try:
+        narrative = app.load(named)
+    except BoticelliError:
+        return []
+    return [act.name for act in narrative.acts if act.name.startswith(incomplete)]
+
+
 def _complete_model(incomplete: str) -> list[str]:
     from boticelli_cli import app
 
     return [model for model in app.known_models() if model.startswith(incomplete)]
 
+
+NarrativeFile = Annotated[str, typer.Argument(metavar="NARRATIVE", help="A YAML or TOML file; - reads stdin.")]
 
 Quiet = Annotated[
     bool, typer.Option("-q", "--quiet", help="Say nothing on stderr but errors.", envvar="BOTICELLI_QUIET")

@@ -11,12 +11,14 @@ from boticelli_cli.cli.failures import tell, telling_errors
 from boticelli_cli.cli.options import (
     Format,
     Model,
+    NarrativeFile,
     NoStream,
     OutputFormat,
     Quiet,
     SaveAudio,
     SaveMedia,
     Verbose,
+    complete_act,
     global_options,
 )
 
@@ -25,22 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-
-def _complete_act(context: typer.Context, incomplete: str) -> list[str]:
-    from boticelli_cli import app
-    from boticelli_cli.errors import BoticelliError
-
-    named = context.params.get("narrative") or next(iter(context.args), None)
-    if named is None:
-        return []
-    try:
-        narrative = app.load(named)
-    except BoticelliError:
-        return []
-    return [act.name for act in narrative.acts if act.name.startswith(incomplete)]
-
-
-NarrativeFile = Annotated[str, typer.Argument(metavar="NARRATIVE", help="A YAML or TOML file; - reads stdin.")]
 
 Variables = Annotated[
     list[str] | None,
@@ -60,7 +46,7 @@ Only = Annotated[
         metavar="ACT",
         help="Run this act and those it waits for. Repeatable.",
         envvar="BOTICELLI_ONLY",
-        autocompletion=_complete_act,
+        autocompletion=complete_act,
     ),
 ]
 
@@ -71,7 +57,7 @@ Start = Annotated[
         metavar="ACT",
         help="Run this act, all after it, and those they wait for.",
         envvar="BOTICELLI_FROM",
-        autocompletion=_complete_act,
+        autocompletion=complete_act,
     ),
 ]
 

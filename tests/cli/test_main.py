@@ -9,7 +9,7 @@ import pytest
 from tests.cli.stories import CHAIN, write
 from tests.process import boticelli
 
-COMMANDS = ["run", "stream", "check", "new", "models", "limits", "schema"]
+COMMANDS = ["run", "stream", "check", "graph", "new", "models", "limits", "schema"]
 
 
 def test_version() -> None:
@@ -45,6 +45,7 @@ def test_global_options_work_before_and_after_every_command(folder: Path, comman
         "run": ["story.yaml"],
         "stream": ["Hi.", "-m", "rehearsal/fast"],
         "check": ["story.yaml"],
+        "graph": ["story.yaml"],
         "new": ["other"],
     }
     rest = arguments.get(command, [])
@@ -101,6 +102,8 @@ def test_a_piped_run_loads_no_rich_and_a_literal_one_no_jinja(folder: Path) -> N
         ("boticelli run story.yaml -m rehearsal/", "rehearsal/slow"),
         ("boticelli run story.yaml --only e", "edit"),
         ("boticelli run story.yaml --format js", "jsonl"),
+        ("boticelli graph story.yaml --only e", "edit"),
+        ("boticelli graph story.yaml --format m", "mermaid"),
     ],
 )
 def test_completes_commands_models_acts_and_formats(folder: Path, words: str, expected: str) -> None:

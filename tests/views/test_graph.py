@@ -22,6 +22,7 @@ from boticelli_cli.views.graph_source import dot, mermaid
 from boticelli_cli.views.graph_svg import svg
 from boticelli_cli.views.graph_tree import MAX_DEPTH, plain_tree, tree_lines
 
+FEW = settings(max_examples=25, deadline=None)
 SVG = "{http://www.w3.org/2000/svg}"
 ODD = 'x"]; end --> y <b>&amp; `*_#35;\\n {{ }}|(1. 漢字'
 """What means something in one of the languages, or is wider than it is long."""
@@ -56,6 +57,7 @@ def reach(waits: dict[str, Sequence[str]], name: str) -> set[str]:
     return {name}.union(*(reach(waits, each) for each in waits[name]))
 
 
+@FEW
 @given(plans())
 def test_drops_the_edges_that_follow_from_others_and_no_more(acts: list[PlannedAct]) -> None:
     graph = make_graph("t", acts)
@@ -69,7 +71,7 @@ def test_drops_the_edges_that_follow_from_others_and_no_more(acts: list[PlannedA
             assert not any(each in reach(kept, other) for other in kept[name] if other != each)
 
 
-@settings(max_examples=50)
+@FEW
 @given(plans())
 def test_numbers_acts_as_they_are_written_but_none_before_what_it_waits_for(acts: list[PlannedAct]) -> None:
     graph = make_graph("t", acts)
@@ -78,6 +80,7 @@ def test_numbers_acts_as_they_are_written_but_none_before_what_it_waits_for(acts
     assert [node.name for node in graph.nodes if not node.after] == free
 
 
+@FEW
 @given(plans())
 def test_a_tree_shows_every_act_once_and_every_edge(acts: list[PlannedAct]) -> None:
     graph = make_graph("t", acts)
@@ -154,7 +157,7 @@ def test_no_text_commands_a_terminal_or_breaks_a_line() -> None:
     assert len(plain_tree(graph).splitlines()) == 2
 
 
-@settings(max_examples=60)
+@FEW
 @given(plans(), st.integers(10, 100))
 def test_a_terminal_gets_the_whole_tree_at_any_width(acts: list[PlannedAct], width: int) -> None:
     graph = make_graph(ODD, acts)
@@ -193,7 +196,7 @@ def test_draws_ten_thousand_acts(shape: str, draw: object) -> None:
     assert len(text) < 8_000_000
 
 
-@settings(max_examples=50)
+@FEW
 @given(plans())
 def test_mermaid_has_every_act_and_edge_once(acts: list[PlannedAct]) -> None:
     graph = make_graph(ODD, acts, acts[0].act)
@@ -212,7 +215,7 @@ def test_mermaid_has_every_act_and_edge_once(acts: list[PlannedAct]) -> None:
         assert decoded == box_of(node.name, node.model, node.save)
 
 
-@settings(max_examples=25)
+@settings(max_examples=15, deadline=None)  # the parser is slow
 @given(plans())
 def test_dot_has_every_act_and_edge_once(acts: list[PlannedAct]) -> None:
     graph = make_graph(ODD, acts)
@@ -230,7 +233,7 @@ def test_dot_has_every_act_and_edge_once(acts: list[PlannedAct]) -> None:
         assert lines.replace("&amp;", "&").split("\n") == box_of(node.name, node.model, node.save)
 
 
-@settings(max_examples=50)
+@FEW
 @given(plans())
 def test_svg_has_every_act_and_edge_once(acts: list[PlannedAct]) -> None:
     graph = make_graph(ODD, acts, acts[0].act)
@@ -251,7 +254,7 @@ def test_svg_has_every_act_and_edge_once(acts: list[PlannedAct]) -> None:
     ]
 
 
-@settings(max_examples=50)
+@FEW
 @given(plans())
 def test_boxes_lie_below_what_they_wait_for_and_never_on_one_another(acts: list[PlannedAct]) -> None:
     graph = make_graph("t", acts)
@@ -271,7 +274,7 @@ def test_boxes_lie_below_what_they_wait_for_and_never_on_one_another(acts: list[
     assert all(boxes[before][1] + boxes[before][3] < boxes[number][1] for before, number in edges(graph))
 
 
-@settings(max_examples=50)
+@FEW
 @given(plans())
 def test_long_edges_pass_between_the_boxes(acts: list[PlannedAct]) -> None:
     graph = make_graph("t", acts)
