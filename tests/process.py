@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-import pyte
+from tests.emulator import Emulator
 
 COMMAND = [sys.executable, "-m", "boticelli_cli"]
 PATIENCE = 30.0
@@ -31,7 +31,7 @@ def boticelli(*arguments: str, stdin: bytes | str = b"", env: Mapping[str, str] 
     """Run the program with pipes for its three streams."""
     data = stdin.encode() if isinstance(stdin, str) else stdin
     done = subprocess.run(
-        [*COMMAND, *arguments], input=data, capture_output=True, timeout=PATIENCE, env=_environment(env), check=False
+        [*COMMAND, *arguments], input=data, capture_output=True, timeout=PATIENCE, env=environment(env), check=False
     )
     return Finished(done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -43,40 +43,52 @@ def start(*arguments: str, env: Mapping[str, str] | None = None) -> subprocess.P
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=_environment(env),
+        env=environment(env),
     )
 
 
 class Terminal:
-    """The program in a terminal: `screen` is what a person sees, `history` what has scrolled out above it."""
+    """The program in a terminal: `screen` is what a person sees, `everything` all lines, those above it first.
+
+    With `reflow` it wraps its lines anew when it is resized, as most terminals do; without, it cuts them, as xterm.
+    """
 
     def __init__(
-        self, *arguments: str, columns: int = 80, lines: int = 24, env: Mapping[str, str] | None = None
+        self,
+        *arguments: str,
+        columns: int = 80,
+        lines: int = 24,
+        env: Mapping[str, str] | None = None,
+        reflow: bool = True,
     ) -> None:
-        self._history = pyte.HistoryScreen(columns, lines, history=10_000, ratio=0.5)
-        self._stream = pyte.ByteStream(self._history)
+        self.emulator = Emulator(columns, lines, reflow=reflow)
         self.raw = b""
         self.pid, self._handle = pty.fork()
         if self.pid == 0:
-            environment = _environment({"TERM": "xterm-256color", **(env or {})})
-            os.execvpe(COMMAND[0], [*COMMAND, *arguments], environment)
-        fcntl.ioctl(self._handle, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+            env = environment({"TERM": "xterm-256color", **(env or {})})
+            os.execvpe(COMMAND[0], [*COMMAND, *arguments], env)
+        self._tell_size()
 
     @property
     def screen(self) -> str:
-        return "\n".join(line.rstrip() for line in self._history.display).rstrip()
+        return self.emulator.screen
 
     @property
     def everything(self) -> str:
-        """All lines, those above the screen first."""
-        above = [
-            "".join(line[x].data for x in range(self._history.columns)).rstrip() for line in self._history.history.top
-        ]
-        return "\n".join([*above, self.screen])
+        return self.emulator.everything
 
     @property
     def cursor_is_visible(self) -> bool:
-        return not self._history.cursor.hidden
+        return self.emulator.cursor_is_visible
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give the terminal another size, and let the program know."""
+        self.emulator.resize(columns, lines)
+        self._tell_size()
+
+    def _tell_size(self) -> None:
+        size = struct.pack("HHHH", self.emulator.lines, self.emulator.columns, 0, 0)
+        fcntl.ioctl(self._handle, termios.TIOCSWINSZ, size)
 
     def read_until(self, seen: Callable[["Terminal"], bool]) -> None:
         """Read what the program writes until `seen` says so."""
@@ -116,9 +128,10 @@ class Terminal:
         except OSError:
             return False
         self.raw += data
-        self._stream.feed(data)
+        self.emulator.feed(data)
         return bool(data)
 
 
-def _environment(more: Mapping[str, str] | None) -> dict[str, str]:
+def environment(more: Mapping[str, str] | None) -> dict[str, str]:
+    """Our environment for another Python that is to find what we do, and `more`."""
     return {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), **(more or {})}

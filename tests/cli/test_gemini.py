@@ -14,7 +14,7 @@ from tests.drivers.asking import closed_port
 from tests.fakes.behaviours import Answer, Drop, Fail
 from tests.fakes.gemini import FakeGemini
 from tests.fakes.serving import serving, until
-from tests.process import COMMAND, Finished, Terminal, _environment, boticelli, start
+from tests.process import COMMAND, Finished, Terminal, boticelli, environment, start
 
 KEY = "AIzaSyRecognizable-0123456789abcdefghijk"
 FLASH = "gemini-3.8-flash"
@@ -317,7 +317,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(fake: FakeGemini) -> None:
     fake.script.append(Answer(chunks=tuple(f"line {number}\n" for number in range(2000)), delay=0.001))
     command = [*COMMAND, "stream", "Hi.", "-q"]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(environ(fake))
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(environ(fake))
     ) as running:
         assert running.stdout is not None
         assert running.stderr is not None
