@@ -16,6 +16,7 @@ from boticelli_cli.cli.failures import INTERRUPTED, exit_code_of
 from boticelli_cli.cli.options import Format, GlobalOptions
 from boticelli_cli.cli.stdio import cleaned, printable
 from boticelli_cli.errors import SaveError, UsageError
+from boticelli_cli.views.terminal import give_back_at_once
 
 if TYPE_CHECKING:
     from boticelli_cli.app import Prepared
@@ -124,8 +125,7 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
     def handle(_number: int, _frame: FrameType | None) -> None:
         nonlocal asked
         if asked:
-            if sys.stdout.isatty():
-                os.write(sys.stdout.fileno(), _SHOW_CURSOR)
+            give_back_at_once(sys.stdout)
             os._exit(INTERRUPTED)
         asked = True
         with suppress(RuntimeError):  # the loop is closed already
@@ -135,9 +135,6 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and `&` in scripts
             signal.signal(number, handle)
-
-
-_SHOW_CURSOR = b"\x1b[?25h\n"
 
 
 def _dim(stream: TextIO, environ: Mapping[str, str]) -> Callable[[str], str]:
