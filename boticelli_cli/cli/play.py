@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from boticelli_cli.cli.failures import INTERRUPTED, exit_code_of
 from boticelli_cli.cli.options import Format, GlobalOptions
-from boticelli_cli.cli.stdio import cleaned, printable
+from boticelli_cli.cli.stdio import cleaned, in_ascii, printable, speaks_utf8
 from boticelli_cli.errors import SaveError, UsageError
-from boticelli_cli.views.terminal import give_back_at_once
+from boticelli_cli.views.terminal import give_back_at_once, in_foreground
 
 if TYPE_CHECKING:
     from boticelli_cli.app import Prepared
@@ -75,13 +75,14 @@ def play(
     from boticelli_cli.views.notes import Notes
     from boticelli_cli.views.record import Record
 
-    if app.environment().get("BOTICELLI_DEBUG") == "1":
+    environ = app.environment()
+    if environ.get("BOTICELLI_DEBUG") == "1":
         logging.basicConfig(stream=sys.stderr)
         logging.getLogger("boticelli_cli").setLevel(logging.DEBUG)
-    notes = Notes(sys.stderr, quiet=options.quiet, clean=printable, dim=_dim(sys.stderr, app.environment()))
+    notes = Notes(sys.stderr, quiet=options.quiet, clean=_clean(sys.stderr, environ), dim=_dim(sys.stderr, environ))
     for notice in prepared.notices:
         notes.say(notice)
-    chosen = choose_format(shown_as, terminal=sys.stdout.isatty(), dumb=_is_dumb(app.environment()))
+    chosen = choose_format(shown_as, terminal=sys.stdout.isatty(), dumb=not _can_be_drawn_on(sys.stdout, environ))
     stdout = cleaned(sys.stdout) if sys.stdout.isatty() and chosen in (Format.plain, Format.text) else sys.stdout
     record = Record()
     carries_media = chosen is Format.jsonl and save_media is None
@@ -135,6 +136,18 @@ def _stop_on_signals(stop: asyncio.Event) -> None:
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and `&` in scripts
             signal.signal(number, handle)
+
+
+def _clean(stream: TextIO, environ: Mapping[str, str]) -> Callable[[str], str]:
+    """How a text is made fit to be shown, with no marks but ASCII on a terminal that has no others."""
+    if speaks_utf8(environ) or not stream.isatty():
+        return printable
+    return lambda text: in_ascii(printable(text))
+
+
+def _can_be_drawn_on(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether panels can be drawn: the terminal can, it knows their frames, and nobody else is using it."""
+    return not _is_dumb(environ) and speaks_utf8(environ) and in_foreground(stream)
 
 
 def _dim(stream: TextIO, environ: Mapping[str, str]) -> Callable[[str], str]:
