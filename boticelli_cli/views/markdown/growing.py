@@ -1,6 +1,8 @@
 """Text that grows: its rows, of which only the last is made again while plain words follow."""
 
 import re
+from bisect import bisect_left
+from operator import itemgetter
 
 from rich.segment import Segment
 
@@ -9,7 +11,7 @@ from boticelli_cli.views.markdown.wrapping import Span, last_break, wrap
 
 __all__ = ["GrowingText"]
 
-_PLAIN = re.compile(r"(?:[^\W_]|[ ,.'’…?-])*")
+_PLAIN = re.compile(r"(?:[^\W_]|[ ,.!?:'\"‘’“”…—–、。，！？：「」『』（）-])*")
 """What makes no mark, and ends none."""
 
 
@@ -28,7 +30,13 @@ class GrowingText:
         """Its rows at a width, from a place in the text as it is shown."""
         self._read(source)
         if (width, begin) != (self._width, self._begin):
-            self._width, self._begin, self._rows = width, begin, []
+            # Rows that have been taken fall away; the others stay as they are.
+            same = bisect_left(self._spans, begin, key=itemgetter(0)) if width == self._width and self._rows else None
+            if same is not None and same < len(self._spans) and self._spans[same][0] == begin:
+                del self._spans[:same], self._rows[:same]
+            else:
+                self._rows = []
+            self._width, self._begin = width, begin
         if not self._rows:
             self._spans = wrap(self._marked.plain, width, begin)
         for span in self._spans[len(self._rows) :]:

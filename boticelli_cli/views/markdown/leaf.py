@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 __all__ = [
+    "TABLE",
     "Block",
     "CodeLine",
     "Container",
@@ -17,6 +18,10 @@ __all__ = [
     "Rule",
     "Table",
 ]
+
+
+TABLE = 100
+"""A table with more rows comes in several parts."""
 
 
 @dataclass(frozen=True, slots=True)

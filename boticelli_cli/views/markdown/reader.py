@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Self
 
 from boticelli_cli.views.markdown.leaf import (
+    TABLE,
     Block,
     CodeLine,
     Container,
@@ -52,7 +53,6 @@ __all__ = ["SHORT", "Reader"]
 
 SHORT = 100
 DEPTH = 20
-TABLE = 100
 
 
 class Reader:

@@ -7,7 +7,7 @@ from rich.segment import Segment
 from rich.style import Style
 
 from boticelli_cli.views.markdown.inline import inline
-from boticelli_cli.views.markdown.leaf import Table
+from boticelli_cli.views.markdown.leaf import TABLE, Table
 from boticelli_cli.views.markdown.wrapping import wrap
 
 __all__ = ["table_rows"]
@@ -46,9 +46,12 @@ def _widths(basis: tuple[tuple[str, ...], ...], width: int) -> tuple[int, ...]:
     """The columns' widths, which come to `width` at most. None at all if they would be too narrow.
 
     First each gets room for its longest word; what is left goes to those that need more, the same to each.
+    A table that goes on after these rows gets some more, for numbers that grow.
     """
     columns = [[_measure(cell, n == 0) for n, cell in enumerate(column)] for column in zip(*basis, strict=True)]
     most = [max(1, *(size for _, size in column)) for column in columns]
+    if len(basis) > TABLE:
+        most = [size + size // 4 + 2 for size in most]
     if width < LEAST * len(columns) and sum(most) > width:
         return ()
     least = [max(1, *(size for size, _ in column)) for column in columns]

@@ -15,6 +15,7 @@ __all__ = ["Span", "fold", "last_break", "wrap"]
 Span = tuple[int, int]
 """Begin and end of a row in its text, without the blanks around it."""
 
+_IDEOGRAPHS = "\u1100"
 _WORD = re.compile(r"[^ \n]+|\n")
 
 
@@ -46,7 +47,7 @@ def fold(text: str, width: int, begin: int = 0, end: int | None = None) -> list[
     """The rows of a line that is divided anywhere. One at least."""
     end = len(text) if end is None else end
     part = text[begin:end]
-    if cell_len(part) == len(part):
+    if part.isascii():
         return [(n, min(n + width, end)) for n in range(begin, max(end, begin + 1), width)]
     rows: list[Span] = []
     first, used = begin, 0
@@ -68,9 +69,8 @@ def last_break(text: str, end: int) -> int:
 
 def _pieces(word: str, begin: int) -> list[tuple[int, int, int]]:
     """Begin, end and columns of the parts of a word that may stand on rows of their own."""
-    size = cell_len(word)
-    if size == len(word):
-        return [(begin, begin + size, size)]
+    if word < _IDEOGRAPHS and max(word) < _IDEOGRAPHS:
+        return [(begin, begin + len(word), cell_len(word))]
     return [(begin + a, begin + b, size) for a, b, size in _divided(word)]
 
 
@@ -94,7 +94,7 @@ def _parts_between(left: str, right: str) -> bool:
 
 
 def _is_ideograph(char: str) -> bool:
-    return char > "\u10ff" and unicodedata.category(char) == "Lo" and cell_len(char) == 2
+    return char >= _IDEOGRAPHS and unicodedata.category(char) == "Lo" and cell_len(char) == 2
 
 
 def _graphemes(text: str) -> list[tuple[int, int, int]]:

@@ -1,11 +1,10 @@
 """Random Markdown, of all the shapes that models write and some that they do not, and ways to cut it."""
 
 from hypothesis import strategies as st
-from rich.segment import Segment
 
 from boticelli_cli.views.rows import Row
 
-__all__ = ["chunkings", "documents", "styled", "tables"]
+__all__ = ["chunkings", "documents", "lines", "styled", "tables"]
 
 _WORDS = [
     *(
@@ -138,23 +137,19 @@ tables = st.lists(
 
 @st.composite
 def chunkings(draw: st.DrawFn, text: str) -> list[str]:
-    """A text in pieces: of one character each, or cut anywhere."""
+    """A text in pieces: small ones, of one character each perhaps, or cut anywhere."""
     if draw(st.booleans()):
-        size = draw(st.integers(1, 7))
+        size = draw(st.integers(1, 7)) * (1 + len(text) // 600)
         return [text[n : n + size] for n in range(0, len(text), size)]
     cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=8)))
     return [text[a:b] for a, b in zip([0, *cuts], [*cuts, len(text)], strict=True)]
 
 
+lines = st.lists(st.sampled_from([line for line in [*_LINES, "text *x*"] if "|" not in line]), min_size=1, max_size=9)
+"""Lines without tables, none of them long."""
+
+
 def styled(row: Row) -> list[tuple[str, str]]:
-    """A row as characters with their styles, however it is divided into segments. Blanks look the same in most."""
+    """A row as characters with their styles, however it is divided into segments. Blanks count as plain."""
     cells = [(char, str(segment.style or "")) for segment in row for char in segment.text]
     return [(char, "" if char == " " else style) for char, style in cells]
-
-
-def text_of(rows: list[Row]) -> list[str]:
-    return ["".join(segment.text for segment in row) for row in rows]
-
-
-def is_code(segment: Segment) -> bool:
-    return False
