@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from boticelli_cli.views.terminal import ERASE_BELOW
 from tests.emulator import Emulator
 
 pytestmark = [
@@ -130,3 +131,11 @@ def test_shows_what_tmux_shows(tmux: Tmux, seed: int) -> None:
             assert emulator.cursor == cursor, (number, step)
     finally:
         pane.close()
+
+
+def test_our_way_of_erasing_leaves_nothing_in_the_scrollback(tmux: Tmux) -> None:
+    pane = tmux.open(30, 8)
+    pane.feed(f"one\r\ntwo\x1b[H{ERASE_BELOW}x".encode())
+    lines, above, _ = pane.shown()
+    pane.close()
+    assert (lines[:2], above) == (["x", ""], 0)

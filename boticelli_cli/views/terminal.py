@@ -43,7 +43,7 @@ _SANE = SYNCHRONIZED_OFF + AUTOWRAP_ON + PLAIN_TEXT
 
 _WATCH = r"""
 read -r word && exit
-printf '\033[?2026l\033[?7h\033[0m \033[J\r\033[?25h'
+printf '\033[?2026l\033[?7h\033[0m\0337 \033[J\0338\033[?25h'
 [ $# -gt 0 ] || exit
 exec <&1
 sleep 0.1
@@ -55,8 +55,8 @@ esac
 """
 """What a shell does when we are gone without a word: it writes what `Modes` would have, and has keys seen again.
 
-Whoever started us may be quicker and read keys its own way, without lines and echo, as shells do. So it waits a moment,
-and only changes what still looks as we have left it.
+Whoever started us may be quicker, have written a prompt and read keys its own way, without lines and echo, as shells
+do. So the cursor is put back where it was, and after a moment only that is changed which still is as we have left it.
 """
 
 

@@ -1,5 +1,6 @@
 """The modes of the terminal, as a view finds and leaves them: real processes, a real terminal, a leader like a shell."""
 
+import os
 import select
 import signal
 import subprocess
@@ -114,6 +115,7 @@ def test_the_echo_stays_off_where_it_was_off() -> None:
         assert each.emulator.cursor_is_visible
 
 
+@LINUX
 def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() -> None:
     with owner("failed") as job:
         job.type(b"\x1a")
@@ -149,6 +151,7 @@ def test_in_the_background_it_leaves_the_terminal_alone() -> None:
         assert job.is_as_before
 
 
+@LINUX
 def test_a_stop_that_cannot_be_heard_of_leaves_nothing_once_it_goes_on_in_the_background() -> None:
     with owner("failed") as job:
         job.kill(signal.SIGSTOP)
@@ -189,6 +192,7 @@ def test_a_kill_while_it_is_stopped_changes_nothing_for_whoever_has_the_terminal
         assert job.is_as_before
 
 
+@LINUX
 def test_a_killed_one_does_not_touch_how_a_shell_reads_keys() -> None:
     with owner("failed") as job:
         raw = termios.tcgetattr(job.terminal)
@@ -202,6 +206,21 @@ def test_a_killed_one_does_not_touch_how_a_shell_reads_keys() -> None:
         job.until(lambda: job.emulator.cursor_is_visible)
 
 
+@LINUX
+def test_a_prompt_that_was_written_first_stays() -> None:
+    with owner("failed") as job:
+        (watcher,) = job.others()
+        os.kill(watcher, signal.SIGSTOP)
+        job.kill(signal.SIGKILL)
+        assert job.hear() == "ended -9"
+        os.write(job.terminal, b"$ ")
+        job.until(lambda: job.emulator.screen.startswith("$ w 0"))
+        os.kill(watcher, signal.SIGCONT)
+        job.until(lambda: is_gone(watcher) and job.emulator.cursor_is_visible)
+        assert (job.emulator.screen, job.emulator.cursor) == ("$", (2, 0))
+
+
+@LINUX
 def test_works_without_stty(tmp_path: Path) -> None:
     with owner("failed", env={"PATH": str(tmp_path)}) as job:
         job.kill(signal.SIGKILL)
