@@ -6,6 +6,7 @@ from boticelli_cli.views.markdown.leaf import Leaf, Paragraph
 from boticelli_cli.views.markdown.line import cut_of, is_only_marks
 from boticelli_cli.views.markdown.reader import SHORT, Reader
 from boticelli_cli.views.markdown.unfinished import OpenCode, OpenFence, OpenHtml, OpenText
+from boticelli_cli.views.markdown.wrapping import last_break
 
 __all__ = ["Blocks"]
 
@@ -49,7 +50,7 @@ class Blocks:
     def certain(self) -> Leaf | None:
         """As much of a paragraph that is still open as can become nothing else, if all before it is final.
 
-        Its inline marks may still change, and more text may follow.
+        A word that is not complete is left out: what closes a mark in it may yet close none. More text may follow.
         """
         ahead, now = self._ahead(), self._reader.open
         text, partial = ahead.open, bool(self._line)
@@ -57,9 +58,9 @@ class Blocks:
             text, partial = now if isinstance(now, OpenText) else None, False
         if text is None or text.length <= SHORT:
             return None
-        lines = text.lines
-        if "|" in lines[-1][:SHORT] or (partial and len(lines[-1]) < SHORT):
-            lines = lines[:-1]
+        *lines, last = text.lines
+        if "|" not in last[:SHORT] and not (partial and len(last) < SHORT):
+            lines.append(last[: last_break(last, len(last))].rstrip(" ") if partial else last)
         return replace(text.place, block=Paragraph("\n".join(lines))) if lines else None
 
     def _ahead(self) -> Reader:

@@ -44,7 +44,7 @@ SENTENCE = "The keeper told **nobody** what he had seen in the `night`. "
 SHAPES = {
     "paragraphs": lambda n: (SENTENCE * 5 + "\n\n") * n,
     "one paragraph": lambda n: SENTENCE.replace("*", "").replace("`", "") * 40 * n,
-    "one paragraph of ideographs": lambda n: "灯台守は嵐の夜に嘘をついた。" * 300 * n,
+    "one paragraph of ideographs": lambda n: "灯台守は嵐の夜に嘘をついた。" * 450 * n,
     "poem": lambda n: "Nobody saw the keeper\nand nobody asked.\n" * 50 * n,
     "list": lambda n: f"1. {SENTENCE}\n" * 8 * n,
     "nested list": lambda n: "- top\n" + f"  - {SENTENCE}\n" * 8 * n,

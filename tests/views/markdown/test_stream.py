@@ -182,6 +182,37 @@ def test_settles_nothing_from_a_mark_that_may_still_be_closed(mark: str) -> None
     assert mark not in " ".join(texts(rows))
 
 
+LINE = "x" * 15 + " "
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        (LINE * 8 + "x" * 15 + " **abc more and more and more ", "and** more"),
+        (LINE * 8 + "x" * 12 + " foo**abc more and more and more ", "and** more"),
+        (LINE * 8 + "some _words " + LINE * 3 + "more;_", "x and more"),
+        (LINE * 8 + "x" * 15 + " [abc more and more and more ", "and](y) more"),
+        (LINE * 8 + "灯台守は" * 4 + "**灯台 more and more and more ", "and** more"),
+        (LINE * 8 + "\nWords and words and words and words | and more and more words", "\n---|---\n"),
+        (LINE * 8 + "\nWords and words and words and words | and more and more words\n", "---|---\n"),
+        (LINE * 8 + "\nWords and words and words", " | and more\n---|---\n"),
+        (LINE * 2 + "Words and words", "\n---\n"),
+        (LINE * 8 + "some _words_", "and others, and others, and others"),
+        (LINE * 8 + "some words", "\n- and others, and others"),
+        (LINE * 8 + "some &am", "p; and others, and others"),
+        (LINE * 8 + "some words\\", "* and others, and others"),
+    ],
+    ids=lambda pieces: pieces[1],
+)
+def test_settles_nothing_that_a_later_word_changes(pieces: tuple[str, str]) -> None:
+    stream = begun(pieces[0])
+    rows = stream.take(20, 0)
+    stream.add(pieces[1])
+    rest = stream.rest(20)
+    stream.end()
+    assert texts([*rows, *rest]) == texts([*rows, *stream.take(20)]) == texts(whole("".join(pieces), 20))
+
+
 def test_settles_nothing_if_there_is_room() -> None:
     assert begun(WORDS).take(40, 100) == []
 
