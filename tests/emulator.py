@@ -15,6 +15,7 @@ from typing import Any
 import pyte
 from pyte import modes
 from pyte.screens import Char, StaticDefaultDict, wcwidth
+from rich.cells import cell_len
 
 SYNCHRONIZED = 2026 << 5
 """DEC 2026 as pyte counts private modes."""
@@ -70,6 +71,11 @@ class Emulator:
         return [row.text for row in self._grid.rows]
 
     @property
+    def cells(self) -> list[list[Char]]:
+        """The characters of each row, with their looks."""
+        return [row.cells for row in self._grid.rows]
+
+    @property
     def scrollback(self) -> list[str]:
         return [row.text for row in self._grid.above]
 
@@ -105,6 +111,17 @@ class Emulator:
     @property
     def frames(self) -> int:
         return self._grid.frames
+
+
+def stays_in_reach(terminal: Emulator, columns: int, lines: int) -> bool:
+    """Whether a terminal that wraps its rows anew keeps the beginning of the live region on the screen.
+
+    If not, it has moved rows into its scrollback, where nobody can change them, before the program is told.
+    """
+    _, top = terminal.cursor
+    region = [row for row in terminal.rows[top:] if row]
+    more = sum(max(-(-cell_len(row) // columns) - 1, 0) for row in region)
+    return top >= more + max(terminal.lines - lines, 0) and len(region) < lines
 
 
 class _Grid(pyte.Screen):

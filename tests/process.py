@@ -10,7 +10,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.emulator import Emulator
@@ -60,13 +60,14 @@ class Terminal:
         lines: int = 24,
         env: Mapping[str, str] | None = None,
         reflow: bool = True,
+        command: Sequence[str] = COMMAND,
     ) -> None:
         self.emulator = Emulator(columns, lines, reflow=reflow)
         self.raw = b""
         self.pid, self._handle = pty.fork()
         if self.pid == 0:
             env = environment({"TERM": "xterm-256color", **(env or {})})
-            os.execvpe(COMMAND[0], [*COMMAND, *arguments], env)
+            os.execvpe(command[0], [*command, *arguments], env)
         self._tell_size()
 
     @property
@@ -93,7 +94,7 @@ class Terminal:
     def read_until(self, seen: Callable[["Terminal"], bool]) -> None:
         """Read what the program writes until `seen` says so."""
         deadline = time.monotonic() + PATIENCE
-        while not seen(self):
+        while self.emulator.is_synchronizing or not seen(self):  # half a frame is seen by nobody
             assert time.monotonic() < deadline, f"never seen; the screen is:\n{self.screen}"
             assert self._read(0.1), f"the program ended before it was seen; the screen is:\n{self.screen}"
 

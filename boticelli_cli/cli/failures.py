@@ -5,11 +5,15 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 import typer
 
 from boticelli_cli.cli.stdio import leave_stdout, printable
 from boticelli_cli.errors import BoticelliError, InputError
+
+if TYPE_CHECKING:
+    from boticelli_cli.events import ErrorInfo
 
 __all__ = [
     "FAILED",
@@ -95,6 +99,8 @@ def tell(line: str) -> None:
 
 
 def _tell(error: BoticelliError, shown_as: str) -> None:
+    from boticelli_cli.app import environment
+    from boticelli_cli.cli.terminals import can_be_drawn_on
     from boticelli_cli.events import RunFailed, as_json, describe_error
     from boticelli_cli.views.jsonl import failure_json
     from boticelli_cli.views.report import error_lines
@@ -107,5 +113,18 @@ def _tell(error: BoticelliError, shown_as: str) -> None:
 
         event = RunFailed(run="", seq=1, at=datetime.now(UTC), error=facts)
         print(json.dumps(as_json(event), ensure_ascii=False), flush=True)
+    in_a_panel = sys.stderr.isatty() and can_be_drawn_on(sys.stderr, environment())
+    if in_a_panel and not any(problem.file for problem in facts.problems or ()):
+        _tell_in_a_panel(facts)
+        return
     for line in error_lines(facts):
         tell(line)
+
+
+def _tell_in_a_panel(facts: "ErrorInfo") -> None:
+    from rich.console import Console
+
+    from boticelli_cli.views.failure import failure_panel
+
+    with suppress(OSError):
+        Console(stderr=True, highlight=False).print(failure_panel(facts, clean=printable))

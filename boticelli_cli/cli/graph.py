@@ -98,7 +98,7 @@ def graph(
     chosen = shown_as or (BY_ENDING.get(output.suffix.lower()) if output is not None else None) or Picture.tree
     with telling_errors(chosen):
         from boticelli_cli import app
-        from boticelli_cli.cli.play import refuse_output
+        from boticelli_cli.cli.outputs import refuse_output
         from boticelli_cli.views.graph import make_graph
 
         loaded = _loaded(narrative)

@@ -115,7 +115,8 @@ def run(
     """
     options = global_options(context, quiet, verbose)
     with telling_errors(shown_as):
-        from boticelli_cli.cli.play import play, refuse_folder, refuse_output
+        from boticelli_cli.cli.outputs import refuse_folder, refuse_output
+        from boticelli_cli.cli.play import play
 
         prepared = _prepare(narrative, var or [], model, only or [], start, rehearse, dry_run)
         taken = [Path(narrative), *prepared.saves()]

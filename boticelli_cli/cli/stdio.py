@@ -3,11 +3,10 @@
 import io
 import os
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import TextIO, cast
 
-__all__ = ["cleaned", "in_ascii", "leave_stdout", "prepare_streams", "printable", "speaks_utf8"]
+__all__ = ["cleaned", "leave_stdout", "prepare_streams", "printable"]
 
 
 def prepare_streams() -> None:
@@ -42,47 +41,6 @@ def printable(text: str) -> str:
 
 
 _SHOWN = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
-
-
-def in_ascii(text: str) -> str:
-    """A text with the marks that we write in ASCII, for a terminal that has no others. What is quoted stays."""
-    return text.translate(_PLAIN_MARKS)
-
-
-_PLAIN_MARKS = str.maketrans(
-    {
-        "✓": "ok",
-        "✗": "failed",
-        "▸": ">",
-        "↻": "again",
-        "…": "...",
-        "·": "-",
-        "─": "-",
-        "—": "--",
-        "–": "-",
-        "“": '"',
-        "”": '"',
-        "‘": "'",
-        "’": "'",
-        "→": "->",
-        "×": "x",
-    }
-)
-
-
-def speaks_utf8(environ: Mapping[str, str]) -> bool:
-    """Whether the terminal shows UTF-8, as the locale says: LC_ALL, else LC_CTYPE, else LANG.
-
-    One that says nothing is taken to, as is a locale that names no encoding. Python itself sets LC_CTYPE where it finds
-    the C locale (PEP 538), or one that is not installed: what stands there then says nothing.
-    """
-    ctype = environ.get("LC_CTYPE", "")
-    ctype = "" if ctype in ("C.UTF-8", "C.utf8", "UTF-8") else ctype
-    locale = (environ.get("LC_ALL") or ctype or environ.get("LANG", "")).partition("@")[0]
-    encoding = locale.partition(".")[2]
-    if not encoding:
-        return locale not in ("C", "POSIX")
-    return encoding.lower().replace("-", "") == "utf8"
 
 
 def cleaned(terminal: TextIO) -> TextIO:

@@ -83,7 +83,8 @@ def stream(
     with telling_errors(shown_as):
         from boticelli_cli import app
         from boticelli_cli.cli.given import Stdin
-        from boticelli_cli.cli.play import play, refuse_folder, refuse_output
+        from boticelli_cli.cli.outputs import refuse_folder, refuse_output
+        from boticelli_cli.cli.play import play
 
         stdin = Stdin(sys.stdin)
         attachments = [_attach(each, stdin) for each in attach or []]

@@ -4,6 +4,7 @@ import json
 from typing import Any, TextIO
 
 from boticelli_cli.events import ErrorInfo, Event, RunFailed, RunFinished, RunInterrupted, as_json
+from boticelli_cli.views.base import Still
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import ActRecord, KeptMedia, Record
 from boticelli_cli.views.text import tell_end, tell_media
@@ -11,7 +12,7 @@ from boticelli_cli.views.text import tell_end, tell_media
 __all__ = ["JsonLinesView", "JsonView", "failure_json"]
 
 
-class JsonLinesView:
+class JsonLinesView(Still):
     """Prints every event as one line of JSON."""
 
     def __init__(self, answer: TextIO, notes: Notes, record: Record) -> None:
@@ -28,11 +29,8 @@ class JsonLinesView:
         if isinstance(event, (RunFailed, RunInterrupted)):
             tell_end(event, self._record, self._notes)
 
-    def close(self) -> None:
-        pass
 
-
-class JsonView:
+class JsonView(Still):
     """Prints one object when the run is over, however it ended."""
 
     def __init__(self, answer: TextIO, notes: Notes, record: Record) -> None:
@@ -49,9 +47,6 @@ class JsonView:
             self._answer.flush()
             if not isinstance(event, RunFinished):
                 tell_end(event, self._record, self._notes)
-
-    def close(self) -> None:
-        pass
 
 
 def failure_json(error: ErrorInfo) -> dict[str, Any]:

@@ -1,214 +1,205 @@
-"""The `live` view: a panel for each running act, and above it the finished ones, each printed once.
+"""The `live` view: the act whose turn it is flows down the screen, the others run in panels below it.
 
-Only what still changes is drawn again, and it is always shorter than the screen: finished acts stand in the
-terminal's own scrollback, complete and in the narrative's order.
+Only what still changes is drawn again, and it is always shorter than the screen. What is done stands in the terminal's
+own scrollback, once, complete and in the narrative's order.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TextIO
 
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
-from rich.markdown import Markdown
-from rich.panel import Panel
-from rich.rule import Rule
-from rich.text import Text
+from rich.console import Console
 
-from boticelli_cli.events import (
-    ActFailed,
-    ActFinished,
-    ActRetrying,
-    ActSkipped,
-    ActStarted,
-    ActWaiting,
-    Event,
-    RunFailed,
-    RunFinished,
-    RunInterrupted,
-    RunStarted,
-)
+from boticelli_cli.events import Event, RunFailed, RunFinished, RunInterrupted, RunStarted
+from boticelli_cli.views.failure import failure_panel
+from boticelli_cli.views.flow import Flow
+from boticelli_cli.views.gauges import Gauges
+from boticelli_cli.views.images import ImageProtocol, Picture
+from boticelli_cli.views.layout import Layout
+from boticelli_cli.views.live_act import LiveAct
+from boticelli_cli.views.markdown.stream import MarkdownStream
 from boticelli_cli.views.notes import Notes
-from boticelli_cli.views.record import ActRecord, Record
-from boticelli_cli.views.report import ending, error_lines, progress, seconds_in_words, unusual_end
+from boticelli_cli.views.panels import panels, progress_line
+from boticelli_cli.views.record import Record
+from boticelli_cli.views.report import ending
+from boticelli_cli.views.rows import Row
+from boticelli_cli.views.screen import Screen
+from boticelli_cli.views.summary import summary
+from boticelli_cli.views.terminal import Modes
 from boticelli_cli.views.text import tell_end
 
-__all__ = ["LiveView"]
+__all__ = ["FRAMES_A_SECOND", "LiveView"]
 
 FRAMES_A_SECOND = 12
+"""At most. More cannot be read, and has to be sent to the other end of the line all the same."""
+
+_ROOM_FOR_MORE = 16
+"""On a screen with fewer lines, only what is needed most is shown."""
 
 
 class LiveView:
-    """Owns the screen from the first event to `close`.
+    """Owns the screen from the first event to `close`; `size` tells its columns and lines.
 
-    Notes are shown on the screen too, except that errors also go to a stderr that leads somewhere else.
+    With `headings`, what is said of acts and of the run stays on the screen too; without, nothing but the answer.
+    Errors are also told to a stderr that leads somewhere else. `again` is the command that was typed.
     """
 
     def __init__(
         self,
+        file: TextIO,
         console: Console,
         record: Record,
         notes: Notes,
+        gauges: Gauges,
         *,
         headings: bool = True,
+        verbose: bool = False,
+        again: str = "",
+        pictures: ImageProtocol | None = None,
+        size: Callable[[], tuple[int, int]],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._console = console
         self._record = record
-        self._headings = headings
         self._notes = notes
-        self._clean = notes.clean
+        self._gauges = gauges
+        self._headings = headings
+        self._verbose = verbose
+        self._again = again
+        self._pictures = pictures
+        self._size = size
         self._now = now
-        self._begun: dict[str, float] = {}
-        self._heard: dict[str, float] = {}
-        self._printed = 0
-        self._live = Live(
-            console=console,
-            get_renderable=self._frame,
-            refresh_per_second=FRAMES_A_SECOND,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-            vertical_overflow="crop",
-        )
+        self._screen = Screen(file, console, size=size)
+        self._modes = Modes(file, on_stop=self._clear, on_return=self.redraw)
+        self._flows: list[Flow] = []
+        self._acts: dict[str, LiveAct] = {}
+        self._turn = 0
+        self._drawn = float("-inf")
+        self._is_over = False
 
     def show(self, event: Event) -> None:
         self._record.add(event)
         match event:
             case RunStarted():
-                self._live.start()
-            case ActStarted():
-                self._begun[event.act] = self._now()
-            case ActWaiting() | ActRetrying():
-                self._heard[event.act] = self._now()
-            case ActFinished() | ActFailed() | ActSkipped():
-                self._print_ended()
+                self._modes.take()
+                for record in self._record.in_order:
+                    text = MarkdownStream(self._console)
+                    act = LiveAct(record, text, self._gauges, clean=self._notes.clean, now=self._now)
+                    self._acts[record.planned.act] = act
+                    self._flows.append(self._flow_of(act))
             case RunFinished() | RunFailed() | RunInterrupted():
                 self._end(event)
+            case _:
+                self._acts[event.act].hear(event)
+        self.tick()
+
+    def tick(self) -> None:
+        """Draw what has changed, unless that was done a moment ago."""
+        if self._now() - self._drawn >= 1 / FRAMES_A_SECOND:
+            self._draw()
+
+    def redraw(self) -> None:
+        """Draw everything: the screen may not be what it was."""
+        self._screen.forget()
+        self._draw()
+
+    def _draw(self) -> None:
+        if not self._is_over and self._modes.may_draw():
+            self._drawn = self._now()
+            layout = self._layout()
+            done = self._ended(layout)
+            more, live = self._region(layout)
+            self._screen.draw([*done, *more], live)
 
     def close(self) -> None:
-        self._live.stop()
+        """Leave all that has come on the screen, and nothing that would still move."""
+        if not self._is_over:
+            self._is_over = True
+            self._screen.draw(self._all(self._layout()))
+        self._modes.give_back()
 
-    # Above the live region: what is said once and stays
+    def _clear(self) -> None:
+        """Take the live region away: somebody else has the screen for a while."""
+        self._screen.draw([])
 
-    def _print_ended(self) -> None:
-        """Print the acts that have ended, as far as all before them have."""
-        acts = self._record.in_order
-        while self._printed < len(acts) and (acts[self._printed].has_ended or self._record.end is not None):
-            self._print_act(acts[self._printed])
-            self._printed += 1
+    def _flow_of(self, act: LiveAct) -> Flow:
+        return Flow(act, self._record, headings=self._headings, quiet=self._notes.quiet, pictures=self._pictures)
 
-    def _print_act(self, act: ActRecord) -> None:
-        if not act.pieces and act.status in ("planned", "interrupted"):
-            return
-        if self._headings:
-            self._console.print(Rule(Text(act.planned.act, style="bold"), align="left", style="dim"))
-        if act.pieces:
-            self._console.print(Markdown(self._clean(act.text)))
-        if act.status == "skipped":
-            self._console.print(Text(self._clean(f"not run: {act.reason}"), style="dim"))
-        elif act.status in ("failed", "interrupted") and act.pieces:
-            self._console.print(Text(f"({act.status} before its end)", style="dim"))
-        if self._headings and act.finished and not self._notes.quiet:
-            self._console.print(Text(self._clean(progress(act.finished, self._record) or ""), style="dim"))
-        elif act.finished and not self._notes.quiet and (why := unusual_end(act.finished)):
-            self._console.print(Text(self._clean(why), style="yellow"))
-        if self._headings:
-            self._console.print()
+    # What is done: printed once
+
+    def _ended(self, layout: Layout) -> list[Row | Picture]:
+        """What is left of the acts that have ended, as far as all before them have."""
+        done: list[Row | Picture] = []
+        while (flow := self._flow) is not None and flow.act.record.has_ended:
+            done += flow.end(layout)
+            self._turn += 1
+        return done
+
+    def _all(self, layout: Layout) -> list[Row | Picture]:
+        """What is left of all acts: nothing more will come."""
+        rest = self._flows[self._turn :]
+        self._turn = len(self._flows)
+        return [row for flow in rest for row in flow.end(layout)]
 
     def _end(self, event: RunFinished | RunFailed | RunInterrupted) -> None:
-        self._live.stop()
-        self._print_ended()
+        layout = self._layout()
+        self._is_over = True
+        self._screen.draw([*self._all(layout), *self._last_words(event, layout)])
         if not self._notes.on_terminal:
             tell_end(event, self._record, self._notes)
-        match event:
-            case RunFinished():
-                if self._record.output_act is None:
-                    self._console.print(Rule(Text("output", style="bold"), align="left", style="dim"))
-                    self._console.print(Markdown(self._clean(event.output)))
-                    self._console.print()
-                if not self._notes.quiet and self._headings:
-                    self._console.print(Text(self._clean(ending(self._record, event.seconds) or ""), style="dim"))
-            case RunFailed():
-                lines = Text("\n").join(Text(self._clean(line)) for line in error_lines(event.error))
-                self._console.print(Panel(lines, title="the run failed", title_align="left", border_style="red"))
-            case RunInterrupted():
-                self._console.print(Text(self._clean(f"interrupted: {ending(self._record, None)}"), style="yellow"))
+
+    def _last_words(self, event: RunFinished | RunFailed | RunInterrupted, layout: Layout) -> list[Row]:
+        """What is said once a run is over."""
+        rows: list[Row] = []
+        if isinstance(event, RunFinished) and self._record.output_act is None:
+            rows += self._output(event.output, layout)
+        if not self._notes.quiet and (self._headings or self._verbose):
+            rows += summary(self._record, layout, verbose=self._verbose, again=self._again)
+        if isinstance(event, RunFailed):
+            panel = failure_panel(event.error, self._record, clean=self._notes.clean, again=self._again)
+            rows += layout.rows_of(panel)
+        elif isinstance(event, RunInterrupted):
+            rows += layout.rows((f"interrupted: {ending(self._record, None)}", "yellow"))
+        return rows
+
+    def _output(self, output: str, layout: Layout) -> list[Row]:
+        """An answer that is no act's own text."""
+        text = MarkdownStream(self._console)
+        text.add(self._notes.clean(output))
+        text.end()
+        heading = [layout.row(("── ", "dim"), ("output", "bold"), (" ──", "dim"))] if self._headings else []
+        return [*heading, *text.take(layout.columns), *([()] if self._headings else [])]
 
     # The live region
 
-    def _frame(self) -> RenderableType:
-        """What is drawn now: a panel or a line for each running act, never taller than the screen."""
-        running = [act for act in self._record.in_order if act.status == "running"]
-        room = max(self._console.height - 2, 1)
-        parts: list[RenderableType] = []
-        if running:
-            height = min(room // len(running), 12 if len(running) > 1 else room)
-            if height >= 4:
-                parts = [self._panel(act, height) for act in running]
-            else:
-                parts = [self._line(act) for act in running[:room]]
-        if self._headings:
-            parts.append(self._progress_line(len(running)))
-        return Group(*parts)
+    @property
+    def _flow(self) -> Flow | None:
+        """The act whose turn it is: the first that has not been printed to its end."""
+        return self._flows[self._turn] if self._turn < len(self._flows) else None
 
-    def _panel(self, act: ActRecord, height: int) -> Panel:
-        title = f"{act.planned.act} · {act.planned.model}" if self._headings else act.planned.model
-        lines = self._tail(act, self._console.width - 4, height - 2) if act.pieces else [self._before_text(act)]
-        return Panel(
-            Text("\n").join(lines),
-            title=Text(self._clean(title)),
-            title_align="left",
-            subtitle=Text(seconds_in_words(self._elapsed(act))),
-            subtitle_align="right",
-            border_style="dim",
-        )
+    def _layout(self) -> Layout:
+        return Layout(self._console, *self._size(), self._notes.clean)
 
-    def _before_text(self, act: ActRecord) -> Text:
-        """What there is to see of an act that has not begun to speak: what it waits for, or its last thought."""
-        line = ""
-        if act.waiting is not None:
-            line = self._countdown(act.waiting)
-        elif act.thoughts:
-            line = "".join(act.thoughts[-40:]).strip().rpartition("\n")[2]
-        return Text(self._clean(line), style="dim", no_wrap=True, overflow="ellipsis")
+    def _region(self, layout: Layout) -> tuple[list[Row | Picture], list[Row]]:
+        """What of the act whose turn it is has come to be for good; and all that may still change."""
+        later = [flow.act for flow in self._flows[self._turn :]]
+        running = [act for act in later if act.record.status == "running"]
+        flow = self._flow if self._flow is not None and self._flow.act in running else None
+        beside = [act for act in running if flow is None or act is not flow.act]
+        below = self._below(later, running, layout) if self._headings and self._flows else []
+        room = max(layout.lines - 1 - len(below), 1)
+        boxes = panels(beside, layout, room - max(room // 3, 3) if flow is not None else room)
+        if flow is None:
+            return [], [*boxes, *below]
+        space = room - len(boxes)
+        if not beside:
+            space = min(space, max(layout.lines * 2 // 3, 3))
+        return flow.done(layout, space), [*flow.live(layout, space), *boxes, *below]
 
-    def _countdown(self, waiting: ActWaiting | ActRetrying) -> str:
-        left = max(waiting.seconds - (self._now() - self._heard.get(waiting.act, self._now())), 0.0)
-        if isinstance(waiting, ActWaiting):
-            long = f"{seconds_in_words(left)} " if waiting.seconds else ""  # 0: nobody can tell
-            return f"waits {long}{waiting.reason}"
-        return f"asks again in {seconds_in_words(left)}: {waiting.error.message}"
-
-    def _line(self, act: ActRecord) -> Text:
-        head = f"{act.planned.act} · {seconds_in_words(self._elapsed(act))} · "
-        tail = self._clean("".join(act.pieces[-40:])).replace("\n", " ") or self._before_text(act).plain
-        line = Text(head, style="bold", no_wrap=True, overflow="ellipsis")
-        line.append(tail[-max(self._console.width - len(head) - 1, 0) :], style="not bold")
-        return line
-
-    def _tail(self, act: ActRecord, width: int, height: int) -> list[Text]:
-        """The last lines of an act's text, as they wrap on this screen."""
-        pieces: list[str] = []
-        size = 0
-        for piece in reversed(act.pieces):
-            pieces.append(piece)
-            size += len(piece)
-            if size > width * height:
-                break
-        text = Text(self._clean("".join(reversed(pieces))).lstrip("\n"))
-        lines = text.wrap(self._console, max(width, 1))
-        return list(lines[-height:])
-
-    def _progress_line(self, running: int) -> Text:
-        total = len(self._record.acts)
-        done = self._record.count("finished")
-        waiting = self._record.count("planned")
-        line = f"{done} of {total} acts done"
-        if running:
-            line += f", {running} running"
-        if waiting:
-            line += f", {waiting} waiting"
-        return Text(line, style="dim", no_wrap=True, overflow="ellipsis")
-
-    def _elapsed(self, act: ActRecord) -> float:
-        return self._now() - self._begun.get(act.planned.act, self._now())
+    def _below(self, later: Sequence[LiveAct], running: Sequence[LiveAct], layout: Layout) -> list[Row]:
+        """What is said below all acts."""
+        progress = progress_line(self._record, running, layout)
+        held = [act.record.planned.act for act in later[1:] if act.record.status == "finished"]
+        if not held or layout.lines < _ROOM_FOR_MORE:
+            return [progress]
+        return [layout.row((f"✓ {', '.join(held)}: to be read after {later[0].record.planned.act}", "dim")), progress]

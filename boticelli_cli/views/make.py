@@ -1,13 +1,19 @@
 """The view for a format."""
 
+from collections.abc import Mapping
+from functools import partial
 from typing import TextIO, assert_never
 
 from boticelli_cli.views.base import View
 from boticelli_cli.views.format import Format
+from boticelli_cli.views.gauges import Gauges
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import Record
 
 __all__ = ["make_view"]
+
+_SMALLEST = (4, 2)
+"""On fewer columns or lines nothing can be drawn."""
 
 
 def make_view(
@@ -19,22 +25,41 @@ def make_view(
     headings: bool,
     file: TextIO | None,
     to_file: bool,
+    verbose: bool = False,
+    again: str = "",
+    environ: Mapping[str, str] | None = None,
+    gauges: Gauges = Gauges(),  # noqa: B008  (a value)
 ) -> View:
     """A view of a run. Only the live one loads what it draws with.
 
-    With `to_file`, the answer goes into a file: JSON into the open `file`, a text where the caller puts it.
+    With `to_file`, the answer goes into a file: JSON into the open `file`, a text where the caller puts it. The live
+    view measures with `gauges`, tells the command that was typed, `again`, and knows the terminal by its `environ`.
     """
     answer = file or stdout
     match chosen:
         case Format.live:
             from rich.console import Console
 
+            from boticelli_cli.views.images import protocol
             from boticelli_cli.views.live import LiveView
+            from boticelli_cli.views.terminal import size
 
             console: Console = Console(file=answer, highlight=False)
-            if console.width < 4 or console.height < 2:  # nothing can be drawn here
+            columns, lines = size(answer)
+            if columns < _SMALLEST[0] or lines < _SMALLEST[1] or console.legacy_windows:
                 return make_view(Format.plain, stdout, notes, record, headings=headings, file=file, to_file=to_file)
-            return LiveView(console, record, notes, headings=headings)
+            return LiveView(
+                answer,
+                console,
+                record,
+                notes,
+                gauges,
+                headings=headings,
+                verbose=verbose,
+                again=again,
+                pictures=protocol(environ or {}),
+                size=partial(size, answer),
+            )
         case Format.plain:
             from boticelli_cli.views.plain import PlainView
 

@@ -3,6 +3,7 @@
 from typing import TextIO
 
 from boticelli_cli.events import ActDelta, Event, RunFailed, RunFinished, RunInterrupted
+from boticelli_cli.views.base import Still
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import KeptMedia, Record
 from boticelli_cli.views.report import progress
@@ -12,7 +13,7 @@ from boticelli_cli.views.thoughts import Thoughts
 __all__ = ["PlainView"]
 
 
-class PlainView:
+class PlainView(Still):
     """Shows one act at a time: text of acts that run beside it waits until it is their turn."""
 
     def __init__(self, answer: TextIO, notes: Notes, record: Record, *, headings: bool = True) -> None:
@@ -36,9 +37,6 @@ class PlainView:
             self._thoughts.show(event)
         if isinstance(event, (RunFinished, RunFailed, RunInterrupted)):
             self._end(event)
-
-    def close(self) -> None:
-        pass
 
     def _catch_up(self) -> None:
         """Write what the act whose turn it is has said since, and go on to the next when it has ended."""

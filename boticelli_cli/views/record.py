@@ -45,8 +45,8 @@ class KeptMedia:
 class ActRecord:
     """An act: where it stands, and its text as far as it has come.
 
-    `waiting` is what it waits for now; `sound` the last thing that it said aloud; `media` what it has made, as
-    far as somebody has kept it.
+    `waiting` is what it waits for now, `notices` all that it waited for; `sound` the last thing that it said aloud;
+    `media` what it has made, as far as somebody has kept it.
     """
 
     planned: PlannedAct
@@ -56,6 +56,7 @@ class ActRecord:
     sound: Media | None = None
     media: list[KeptMedia] = field(default_factory=list)
     waiting: ActWaiting | ActRetrying | None = None
+    notices: list[ActWaiting | ActRetrying] = field(default_factory=list)
     started: ActStarted | None = None
     finished: ActFinished | None = None
     error: ErrorInfo | None = None
@@ -108,7 +109,9 @@ class Record:
                 elif event.media is not None and event.media.kind == "audio" and event.media.data is not None:
                     act.sound = event.media
             case ActWaiting() | ActRetrying():
-                self.acts[event.act].waiting = event
+                act = self.acts[event.act]
+                act.waiting = event
+                act.notices.append(event)
             case ActFinished():
                 act = self.acts[event.act]
                 act.finished, act.status = event, "finished"

@@ -17,6 +17,7 @@ from boticelli_cli.messages import Usage
 from boticelli_cli.views.record import KeptMedia, Record
 
 __all__ = [
+    "attempts",
     "dollars",
     "ending",
     "error_lines",
@@ -72,6 +73,14 @@ def ending(record: Record, seconds: float | None) -> str | None:
     if seconds is not None:
         facts.append(seconds_in_words(seconds))
     return " · ".join(fact for fact in facts if fact)
+
+
+def attempts(record: Record) -> Iterator[str]:
+    """What the acts waited for and when they were asked again, a line each."""
+    for act in record.in_order:
+        for notice in act.notices:
+            if line := progress(notice, record):
+                yield line
 
 
 def error_lines(error: ErrorInfo) -> Iterator[str]:

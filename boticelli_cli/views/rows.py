@@ -2,8 +2,9 @@
 
 from rich.console import Console, RenderableType
 from rich.segment import Segment
+from rich.text import Text
 
-__all__ = ["Row", "plain", "rows_of"]
+__all__ = ["Row", "one_row", "plain", "rows_of"]
 
 Row = tuple[Segment, ...]
 """One line of the screen, without a line feed and without blanks at its end."""
@@ -19,6 +20,13 @@ def rows_of(console: Console, renderable: RenderableType, width: int) -> list[Ro
 def plain(row: Row) -> str:
     """The text of a row."""
     return "".join(segment.text for segment in row)
+
+
+def one_row(console: Console, text: Text, width: int) -> Row:
+    """A text as one row: what does not fit is cut off, which an ellipsis tells."""
+    text = text.copy()
+    text.truncate(max(width, 1), overflow="ellipsis")
+    return tuple(text.render(console))
 
 
 def _trimmed(line: list[Segment]) -> Row:

@@ -3,6 +3,7 @@
 from typing import TextIO
 
 from boticelli_cli.events import ActDelta, ActFinished, Event, RunFailed, RunFinished, RunInterrupted
+from boticelli_cli.views.base import Still
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import KeptMedia, Record
 from boticelli_cli.views.report import ending, error_lines, kept_texts, media_line, progress
@@ -11,7 +12,7 @@ from boticelli_cli.views.thoughts import Thoughts
 __all__ = ["TextView", "tell_end", "tell_media"]
 
 
-class TextView:
+class TextView(Still):
     """Writes the answer raw and at once, and ends it with a newline if it has none.
 
     Without an `answer` stream, for an answer that goes into a file, only the notes are written.
@@ -48,9 +49,6 @@ class TextView:
                     self._end_line()
                 if line := progress(event, self._record):
                     self._notes.say(line)
-
-    def close(self) -> None:
-        pass
 
     def _write(self, text: str) -> None:
         if text and self._answer is not None:

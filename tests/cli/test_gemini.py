@@ -134,7 +134,7 @@ def test_unfolds_on_a_terminal(fake: FakeGemini, folder: Path) -> None:
     terminal = Terminal("run", write(folder, PARALLEL), env=environ(fake))
     assert terminal.finish() == 0
     assert terminal.everything.count("You said: Speak of the sea.") == 1
-    assert "parallel · 4 acts" in terminal.everything
+    assert "  4 of 4 " in terminal.everything
     assert KEY not in terminal.everything
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from boticelli_cli.cli.stdio import in_ascii, speaks_utf8
+from boticelli_cli.cli.terminals import in_ascii, speaks_utf8
 from tests.cli.jobs import job
 from tests.cli.stories import CHAIN, FAILING, write
 from tests.process import COMMAND, Terminal, boticelli
@@ -90,5 +90,5 @@ def test_is_plain_in_the_background_of_a_terminal(folder: Path) -> None:
         assert each.is_as_before
     with job("bash", "-mc", program, columns=80, lines=40) as each:
         assert each.hear() == "ended 0"
-        each.until(lambda: "chain · 2 acts" in each.emulator.everything)
+        each.until(lambda: "  2 of 2 " in each.emulator.everything)
         assert "## outline" not in each.emulator.everything

@@ -7,12 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from boticelli_cli.events import ActDelta, Event
 from boticelli_cli.messages import Media
 from boticelli_cli.views.format import Format, choose_format
-from boticelli_cli.views.live import LiveView
 from boticelli_cli.views.make import make_view
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import KeptMedia, Record
@@ -293,20 +291,3 @@ def test_models_without_a_price_are_named() -> None:
     data = json.loads(shown("json", events)[0])
     assert data["unpriced"] == ["m"]
     assert "cost_usd" not in data
-
-
-def test_live_counts_a_wait_down_and_shows_the_last_thought() -> None:
-    tell = Teller()
-    now = [100.0]
-    screen = io.StringIO()
-    console = Console(file=screen, width=80, height=24, force_terminal=True)
-    view = LiveView(console, Record(), Notes(io.StringIO()), headings=True, now=lambda: now[0])
-    for event in (tell.run("a", "b"), tell.started("a"), tell.started("b"), tell.waits("a", 34.0)):
-        view.show(event)
-    view.show(tell.thought("b", "first\nthen this"))
-    now[0] += 10
-    view.close()  # draws the last frame before it clears it
-    drawn = screen.getvalue()
-    assert "waits 24.0 s for the minute's 5 requests" in drawn
-    assert "then this" in drawn
-    assert "first" not in drawn

@@ -1,0 +1,104 @@
+"""An act that flows down the screen: its text stands where it will stay, and below it what is said of it meanwhile."""
+
+from boticelli_cli.views.images import ImageProtocol, Picture, encode
+from boticelli_cli.views.layout import Layout
+from boticelli_cli.views.live_act import LiveAct
+from boticelli_cli.views.record import Record
+from boticelli_cli.views.report import media_line, progress, unusual_end
+from boticelli_cli.views.rows import Row
+
+__all__ = ["Flow"]
+
+
+class Flow:
+    """The rows of an act: those that are done, each once, and those that may still change.
+
+    With `headings` they begin with the act's name and end with how it went; without, there is the answer alone.
+    """
+
+    def __init__(
+        self, act: LiveAct, record: Record, *, headings: bool, quiet: bool, pictures: ImageProtocol | None
+    ) -> None:
+        self.act = act
+        self._run = record
+        self._headings = headings
+        self._quiet = quiet
+        self._pictures = pictures
+        self._has_heading = not headings
+
+    def done(self, layout: Layout, room: int) -> list[Row | Picture]:
+        """What has come to be for good: as much that the rest fits into so many rows, if that can be."""
+        rows = self.act.text.take(layout.columns, max(room - len(self._heading(layout)) - 1, 1))
+        return [*self._take_heading(layout), *rows] if rows else []
+
+    def live(self, layout: Layout, room: int) -> list[Row]:
+        """What may still change, in at most so many rows."""
+        heading = self._heading(layout)
+        edge = [self._edge(layout)]
+        space = room - len(heading) - len(edge)
+        if space < 1:  # a very small screen: the newest text comes first
+            heading, edge, space = [], edge if room > 1 else [], max(room - 1, 1)
+        return [*heading, *self._body(layout, space), *edge]
+
+    def end(self, layout: Layout) -> list[Row | Picture]:
+        """All that is left of an act that has ended, or will not go on."""
+        status = self.act.record.status
+        if status in ("planned", "interrupted") and not (self.act.has_spoken or self.act.record.media):
+            return []
+        self.act.text.end()
+        heading = self._take_heading(layout)
+        text = self.act.text.take(layout.columns)
+        return [*heading, *text, *self._media(layout), *self._footer(layout), *([()] if self._headings else [])]
+
+    def _take_heading(self, layout: Layout) -> list[Row]:
+        heading = self._heading(layout)
+        self._has_heading = True
+        return heading
+
+    def _heading(self, layout: Layout) -> list[Row]:
+        """The act's name, and what it has thought, folded; nothing once that has been printed."""
+        if self._has_heading:
+            return []
+        record = self.act.record
+        model = record.started.model if record.started else record.planned.model
+        rows = [layout.row(("── ", "dim"), (record.planned.act, "bold"), (f" · {model} ──", "dim"))]
+        if thought := self.act.thought_line(layout.columns):
+            rows.append(layout.row((thought, "dim italic")))
+        return rows
+
+    def _body(self, layout: Layout, space: int) -> list[Row]:
+        if self.act.has_spoken:
+            return self.act.text.rest(layout.columns, space)
+        thought = self.act.thought_line(layout.columns) if self._has_heading else ""
+        waits = self.act.record.waiting is not None
+        return [layout.row((self.act.remark() if waits or not thought else thought, "dim italic"))]
+
+    def _edge(self, layout: Layout) -> Row:
+        """What closes the act below: how long, how much, how fast, at what price."""
+        title = "" if self._headings else self.act.record.planned.model
+        return layout.rule(title, self.act.facts())
+
+    def _media(self, layout: Layout) -> list[Row | Picture]:
+        """What the act has made, each with the file that it is in."""
+        rows: list[Row | Picture] = []
+        for kept in self.act.record.media:
+            if self._pictures is not None and kept.media.kind == "image" and kept.media.data is not None:
+                room = max(layout.lines - 2, 1)
+                picture = encode(self._pictures, kept.media.data, columns=layout.columns, rows=room)
+                rows += [picture] if picture is not None else []
+            rows += layout.rows((media_line(kept), "dim"))
+        return rows
+
+    def _footer(self, layout: Layout) -> list[Row]:
+        """How it went."""
+        record = self.act.record
+        if record.status == "skipped":
+            return layout.rows((f"not run: {record.reason}", "dim"))
+        if record.status in ("failed", "interrupted"):
+            return layout.rows((f"({record.status} before its end)", "dim")) if self.act.has_spoken else []
+        if record.finished is None or self._quiet:
+            return []
+        if self._headings:
+            return layout.rows((progress(record.finished, self._run) or "", "dim"))
+        why = unusual_end(record.finished, made_media=bool(record.media or record.sound))
+        return layout.rows((why, "yellow")) if why else []

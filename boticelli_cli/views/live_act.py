@@ -1,0 +1,128 @@
+"""An act as it is performed: its text as far as it has come, and what there is to say of it meanwhile."""
+
+import math
+from collections.abc import Callable
+
+from boticelli_cli.events import ActDelta, ActRetrying, ActStarted, ActWaiting, Event
+from boticelli_cli.messages import Usage
+from boticelli_cli.views.gauges import Gauges
+from boticelli_cli.views.layout import end_of
+from boticelli_cli.views.markdown.stream import MarkdownStream
+from boticelli_cli.views.record import ActRecord
+from boticelli_cli.views.report import dollars, seconds_in_words
+
+__all__ = ["LiveAct"]
+
+_READABLE = 0.5
+"""Seconds that a number stays before it changes: one that changes with every frame cannot be read."""
+
+_LINE = 500
+"""Of a line that has no end, so many characters are kept: more than any screen shows."""
+
+
+class LiveAct:
+    """An act on the screen.
+
+    `text` is what it answers, `thought` the last line that it has thought, `cost` about what it has cost so far in USD,
+    or 0 where nobody knows.
+    """
+
+    def __init__(
+        self,
+        record: ActRecord,
+        text: MarkdownStream,
+        gauges: Gauges,
+        *,
+        clean: Callable[[str], str],
+        now: Callable[[], float],
+    ) -> None:
+        self.record = record
+        self.text = text
+        self.thought = ""
+        self.has_spoken = False
+        self.cost = 0.0
+        self._gauges = gauges
+        self._clean = clean
+        self._now = now
+        self._begun: float | None = None
+        self._first: float | None = None
+        self._heard = 0.0
+        self._thought_length = 0
+        self._tokens = 0.0
+        self._facts: list[str] = []
+        self._facts_at: float | None = None
+
+    def hear(self, event: Event) -> None:
+        match event:
+            case ActStarted():
+                self._begun = self._now()
+            case ActWaiting() | ActRetrying():
+                self._heard = self._now()
+            case ActDelta():
+                self._first = self._now() if self._first is None else self._first
+                if event.text is not None:
+                    self._tokens += self._gauges.tokens(event.text)
+                    self.text.add(self._clean(event.text))
+                    self.has_spoken = True
+                elif event.thinking is not None:
+                    self._tokens += self._gauges.tokens(event.thinking)
+                    self._think(event.thinking)
+
+    def facts(self) -> list[str]:
+        """Time, tokens, tokens a second and cost so far, the most telling first. They change twice a second."""
+        now = self._now()
+        if (moment := now // _READABLE) != self._facts_at:  # the same for all acts: they change together
+            self._facts, self._facts_at = self._measure(now), moment
+        return self._facts
+
+    def thought_line(self, width: int) -> str:
+        """The end of what it has thought, as far as that fits, and how much there was in all."""
+        if not self._thought_length:
+            return ""
+        length = f" ({self._thought_length:,} characters of thought)"
+        room = max(width - len(length) - 2, 1)
+        thought = self.thought.strip()
+        return f"✻ {end_of(thought, room)}{length}"
+
+    def remark(self) -> str:
+        """What there is to say while there is no text."""
+        waiting = self.record.waiting
+        if waiting is None:
+            return "waits for the first word"
+        left = max(waiting.seconds - (self._now() - self._heard), 0.0)
+        if isinstance(waiting, ActWaiting):
+            long = f"{_whole(math.ceil(left))} " if waiting.seconds else ""  # 0: nobody can tell
+            return f"waits {long}{waiting.reason}"
+        again = f"asks again in {_whole(math.ceil(left))}" if left else "asks again"
+        return f"↻ {waiting.error.message} · {again} (attempt {waiting.attempt})"
+
+    def _think(self, text: str) -> None:
+        self._thought_length += len(text)
+        lines = (self.thought + self._clean(text).replace("\t", " ")).split("\n")
+        self.thought = next((line for line in reversed(lines) if line.strip()), "")[-_LINE:]
+
+    def _measure(self, now: float) -> list[str]:
+        if self._begun is None:
+            return []
+        facts = [_whole(now - self._begun)]
+        if self._first is None:
+            return facts
+        if tokens := round(self._tokens):
+            facts.append(f"~{tokens:,} tokens")
+            if now - self._first >= 1:
+                facts.append(f"{self._tokens / (now - self._first):.0f} tokens/s")
+        self.cost = self._cost()
+        if cost := dollars(self.cost):
+            facts.append(f"~{cost}")
+        return facts
+
+    def _cost(self) -> float:
+        started = self.record.started
+        if started is None:
+            return 0.0
+        used = Usage(input=started.expected_input or 0, output=round(self._tokens))
+        return self._gauges.cost_usd(started.model, used) or 0.0
+
+
+def _whole(seconds: float) -> str:
+    return f"{int(seconds)} s" if seconds < 60 else seconds_in_words(seconds)

@@ -1,0 +1,187 @@
+"""The screen, drawn into a terminal emulator."""
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+from rich.segment import Segment
+from rich.style import Style
+
+from boticelli_cli.views.images import Picture
+from boticelli_cli.views.rows import Row
+from boticelli_cli.views.screen import Screen
+from tests.emulator import Emulator
+
+
+class Shown:
+    """A screen and the emulator that shows what it writes."""
+
+    def __init__(self, columns: int = 20, lines: int = 8, *, reflow: bool = True, color: bool = True) -> None:
+        self.emulator = Emulator(columns, lines, reflow=reflow)
+        self.file = io.StringIO()
+        console = Console(file=io.StringIO(), force_terminal=True, color_system="standard" if color else None)
+        self.screen = Screen(self.file, console, size=lambda: (self.emulator.columns, self.emulator.lines))
+        self.written = 0
+
+    def draw(self, done: list[str | Picture], live: list[str] = []) -> str:  # noqa: B006
+        self.screen.draw([row(each) if isinstance(each, str) else each for each in done], [row(each) for each in live])
+        new = self.file.getvalue()[self.written :]
+        self.written += len(new)
+        self.emulator.feed(new.encode())
+        return new
+
+    def resize(self, columns: int, lines: int) -> None:
+        self.emulator.resize(columns, lines)
+
+    @property
+    def lines_to_the_last(self) -> str:
+        return self.emulator.everything.rstrip("\n")
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where the cursor is, in all that has been shown."""
+        column, line = self.emulator.cursor
+        return column, line + len(self.emulator.scrollback)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.emulator.everything.split("\n")
+
+
+def row(text: str) -> Row:
+    return (Segment(text, Style(bold=True)),) if text.startswith("*") else (Segment(text),)
+
+
+def test_prints_what_is_done_above_what_is_live() -> None:
+    shown = Shown()
+    shown.draw(["one", "two"], ["live 1", "live 2"])
+    shown.draw(["three"], ["live 3"])
+    assert shown.lines == ["one", "two", "three", "live 3"]
+
+
+def test_writes_nothing_when_nothing_has_changed() -> None:
+    shown = Shown()
+    shown.draw([], ["live 1", "live 2"])
+    assert shown.draw([], ["live 1", "live 2"]) == ""
+
+
+def test_writes_every_frame_as_one_synchronized_update() -> None:
+    shown = Shown()
+    for number in range(3):
+        frame = shown.draw([f"row {number}"], [f"live {number}"])
+        assert frame.startswith("\x1b[?2026h")
+        assert frame.endswith("\x1b[?2026l")
+    assert shown.emulator.frames == 3
+
+
+def test_writes_only_that_part_of_a_row_that_has_changed() -> None:
+    shown = Shown()
+    shown.draw([], ["│ the wind       │"])
+    frame = shown.draw([], ["│ the wind and   │"])
+    assert "and" in frame
+    assert "wind" not in frame
+    assert "│" not in frame
+
+
+def test_does_not_write_again_what_is_done_as_it_was_live() -> None:
+    shown = Shown()
+    shown.draw([], ["the wind", "and the", "edge"])
+    frame = shown.draw(["the wind"], ["and the rain", "edge"])
+    assert "wind" not in frame
+    assert shown.lines == ["the wind", "and the rain", "edge"]
+
+
+def test_the_region_is_never_as_high_as_the_screen() -> None:
+    shown = Shown(lines=5)
+    shown.draw(["done"], [f"live {number}" for number in range(9)])
+    assert shown.lines == ["done", "live 0", "live 1", "live 2", "live 3"]
+
+
+def test_rests_where_the_region_begins() -> None:
+    shown = Shown()
+    shown.draw(["done"], ["live 1", "live 2"])
+    assert shown.emulator.cursor == (0, 1)
+
+
+def test_leaves_nothing_of_the_region_and_the_cursor_below_what_is_done() -> None:
+    shown = Shown()
+    shown.draw(["one"], ["live 1", "live 2"])
+    shown.draw(["two"])
+    assert shown.lines == ["one", "two"]
+    assert shown.emulator.cursor == (0, 2)
+
+
+def test_wraps_again_after_each_frame() -> None:
+    shown = Shown(columns=10)
+    shown.draw([], ["x" * 30, "below"])
+    assert shown.lines == ["x" * 10, "below"]
+    assert shown.emulator.wraps
+
+
+@pytest.mark.parametrize("color", [True, False])
+def test_styles_only_where_there_are_colours(color: bool) -> None:
+    shown = Shown(color=color)
+    assert ("\x1b[1m" in shown.draw(["*bold"])) is color
+
+
+def test_leaves_exactly_the_rows_that_a_picture_fills() -> None:
+    shown = Shown(lines=6)
+    shown.draw(["one", "two", "three"], ["live"])
+    frame = shown.draw([Picture("\x1b]1337;File=inline=1:AA==\x07", columns=6, rows=3), "caption"], ["live"])
+    assert "\x1b]1337;File=inline=1:AA==\x07" in frame
+    assert shown.lines == ["one", "two", "three", "", "", "", "caption", "live"]
+
+
+# Whatever is drawn, in whatever order
+
+TEXTS = st.text(alphabet="ab *│漢字é🙂👩‍🚀ש─", max_size=14)
+FRAMES = st.lists(st.tuples(st.lists(TEXTS, max_size=5), st.lists(TEXTS, max_size=9)), max_size=8)
+
+
+def seen(text: str) -> str:
+    return "".join(text.split())
+
+
+@given(FRAMES, st.integers(20, 40), st.integers(2, 10))
+def test_shows_what_it_is_told_whatever_was_there_before(
+    frames: list[tuple[list[str], list[str]]], columns: int, lines: int
+) -> None:
+    shown = Shown(columns=columns, lines=lines)
+    done: list[str] = []
+    for printed, live in frames:
+        shown.draw(list(printed), live)
+        done += printed
+        fresh = Shown(columns=columns, lines=lines)
+        fresh.draw([*done], live)
+        assert shown.lines_to_the_last == fresh.lines_to_the_last
+        assert shown.place == fresh.place
+
+
+WORDS = st.text(alphabet="abc", min_size=1, max_size=12)
+STEPS = st.lists(
+    st.tuples(
+        st.lists(WORDS, max_size=3),
+        st.lists(WORDS, max_size=2),
+        st.none() | st.tuples(st.integers(16, 40), st.integers(6, 12)),
+    ),
+    max_size=10,
+)
+
+
+@given(STEPS, st.booleans())
+def test_keeps_every_row_once_through_any_resizes(
+    steps: list[tuple[list[str], list[str], tuple[int, int] | None]], reflow: bool
+) -> None:
+    # Rows that fit the narrowest of these screens, and a region that fits the lowest of them twice: beyond that, a
+    # terminal moves rows out of reach before anybody is told that it has another size.
+    shown = Shown(columns=40, lines=12, reflow=reflow)
+    done: list[str] = []
+    for printed, live, size in steps:
+        shown.draw(list(printed), live)
+        done += printed
+        if size is not None:
+            shown.resize(*size)
+    shown.draw(["end"])
+    assert [line for line in shown.lines if line] == [*done, "end"]
