@@ -43,9 +43,9 @@ def _kept(record: Record) -> Iterator[str]:
     whole = [act.planned.act for act in record.in_order if act.status == "finished"]
     parts = [act.planned.act for act in record.in_order if act.status in ("failed", "interrupted") and act.pieces]
     if whole:
-        yield f"the text of {_and(whole)}, above"
+        yield f"all of {_and(whole)}, above"
     if parts:
-        yield f"of {_and(parts)} what had come, above"
+        yield f"what had come of {_and(parts)}, above" if len(record.acts) > 1 else "what had come, above"
     yield from (
         f"{act.planned.save} is written" for act in record.in_order if act.status == "finished" and act.planned.save
     )

@@ -69,14 +69,17 @@ class Flow:
     def _body(self, layout: Layout, space: int) -> list[Row]:
         if self.act.has_spoken:
             return self.act.text.rest(layout.columns, space)
-        thought = self.act.thought_line(layout.columns) if self._has_heading else ""
-        waits = self.act.record.waiting is not None
-        return [layout.row((self.act.remark() if waits or not thought else thought, "dim italic"))]
+        thought = self.act.thought_line(layout.columns) if not self._headings else ""
+        if thought and self.act.record.waiting is None:
+            return [layout.row((thought, "dim italic"))]
+        return layout.rows((self.act.remark(), "dim italic"))[:space]
 
     def _edge(self, layout: Layout) -> Row:
         """What closes the act below: how long, how much, how fast, at what price."""
-        title = "" if self._headings else self.act.record.planned.model
-        return layout.rule(title, self.act.facts())
+        if self._headings:
+            return layout.rule("", self.act.facts())
+        thought = [self.act.thought_length] if self.act.thought_length and self.act.has_spoken else []
+        return layout.rule(self.act.record.planned.model, [*self.act.facts(), *thought])
 
     def _media(self, layout: Layout) -> list[Row | Picture]:
         """What the act has made, each with the file that it is in."""

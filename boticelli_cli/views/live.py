@@ -6,6 +6,7 @@ own scrollback, once, complete and in the narrative's order.
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TextIO
 
 from rich.console import Console
@@ -154,9 +155,13 @@ class LiveView:
         if isinstance(event, RunFinished) and self._record.output_act is None:
             rows += self._output(event.output, layout)
         if not self._notes.quiet and (self._headings or self._verbose):
-            rows += summary(self._record, layout, verbose=self._verbose, again=self._again)
+            again = "" if isinstance(event, RunFailed) else self._again  # its panel says what to type next
+            rows += summary(self._record, layout, verbose=self._verbose, again=again)
         if isinstance(event, RunFailed):
-            panel = failure_panel(event.error, self._record, clean=self._notes.clean, again=self._again)
+            error = event.error
+            if not self._headings:  # of an act nobody has spoken
+                error = replace(error, message=error.message.removeprefix(f"act '{self._record.output_act}': "))
+            panel = failure_panel(error, self._record, clean=self._notes.clean, again=self._again)
             rows += layout.rows_of(panel)
         elif isinstance(event, RunInterrupted):
             rows += layout.rows((f"interrupted: {ending(self._record, None)}", "yellow"))

@@ -79,10 +79,15 @@ class LiveAct:
         """The end of what it has thought, as far as that fits, and how much there was in all."""
         if not self._thought_length:
             return ""
-        length = f" ({self._thought_length:,} characters of thought)"
+        length = f" ({self.thought_length})"
         room = max(width - len(length) - 2, 1)
         thought = self.thought.strip()
         return f"✻ {end_of(thought, room)}{length}"
+
+    @property
+    def thought_length(self) -> str:
+        """How much it has thought, in words; nothing for nothing."""
+        return f"{self._thought_length:,} characters of thought" if self._thought_length else ""
 
     def remark(self) -> str:
         """What there is to say while there is no text."""
@@ -93,8 +98,8 @@ class LiveAct:
         if isinstance(waiting, ActWaiting):
             long = f"{_whole(math.ceil(left))} " if waiting.seconds else ""  # 0: nobody can tell
             return f"waits {long}{waiting.reason}"
-        again = f"asks again in {_whole(math.ceil(left))}" if left else "asks again"
-        return f"↻ {waiting.error.message} · {again} (attempt {waiting.attempt})"
+        soon = f" in {_whole(math.ceil(left))}" if left else ""
+        return f"↻ asks again{soon} (attempt {waiting.attempt}): {waiting.error.message}"
 
     def _think(self, text: str) -> None:
         self._thought_length += len(text)

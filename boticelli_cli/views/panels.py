@@ -64,7 +64,7 @@ def _box(act: LiveAct, layout: Layout, height: int) -> list[Row]:
         _Rows(rows),
         title=Text(layout.clean(fitting([planned.act, planned.model], room) or planned.act), style="default"),
         title_align="left",
-        subtitle=Text(fitting(act.facts(), room)),
+        subtitle=Text(fitting([*act.facts(), *filter(None, [act.thought_length])], room)),
         subtitle_align="right",
         border_style="dim",
         width=layout.frame,
@@ -78,7 +78,9 @@ def _tail(act: LiveAct, layout: Layout, height: int) -> list[Row]:
     if act.has_spoken and act.record.waiting is None:
         return act.text.rest(layout.columns, height)
     thought = act.thought_line(layout.columns)
-    return [layout.row((thought if thought and act.record.waiting is None else act.remark(), "dim italic"))]
+    if thought and act.record.waiting is None:
+        return [layout.row((thought, "dim italic"))]
+    return layout.rows((act.remark(), "dim italic"))[:height]
 
 
 def _line(act: LiveAct, layout: Layout) -> Row:

@@ -25,11 +25,8 @@ def summary(record: Record, layout: Layout, *, verbose: bool = False, again: str
     if record.started is None:
         return []
     rows = layout.rows_of(_table(record, layout.columns, layout.clean))
-    for line in _lines(record, again):
+    for line in (*_lines(record), *(attempts(record) if verbose else ()), *([f"again: {again}"] if again else ())):
         rows += layout.rows((line, "dim"))
-    if verbose:
-        for line in attempts(record):
-            rows += layout.rows((line, "dim"))
     return rows
 
 
@@ -82,15 +79,13 @@ def _total(record: Record) -> dict[str, str]:
     }
 
 
-def _lines(record: Record, again: str) -> Iterator[str]:
+def _lines(record: Record) -> Iterator[str]:
     """What there is to say beside numbers."""
     if record.unpriced:
         yield f"price not known: {', '.join(record.unpriced)}"
     for act in record.in_order:
         if act.planned.save and act.status == "finished":
             yield f"saved: {act.planned.act} → {act.planned.save}"
-    if again:
-        yield f"again: {again}"
 
 
 def _count(tokens: int | None) -> str:

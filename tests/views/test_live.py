@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from boticelli_cli.events import Event
 from boticelli_cli.messages import Usage
 from boticelli_cli.views.gauges import Gauges
+from boticelli_cli.views.images import ImageProtocol
+from boticelli_cli.views.record import KeptMedia
 from tests.emulator import stays_in_reach
+from tests.pictures import png
 from tests.views.telling import Teller
 from tests.views.watching import Watched
 
@@ -146,7 +149,7 @@ def test_a_wait_is_counted_down() -> None:
 def test_a_retry_is_told_with_its_reason() -> None:
     tell = Teller()
     watched = shown([tell.run("a"), tell.started("a"), tell.retries("a")])
-    assert "↻ busy · asks again in 4 s (attempt 2)" in watched.screen
+    assert "↻ asks again in 4 s (attempt 2): busy" in watched.screen
 
 
 def test_tells_time_tokens_speed_and_cost_so_far() -> None:
@@ -191,7 +194,7 @@ def test_a_failure_is_told_in_a_panel_with_what_was_kept_and_what_to_type_next()
     assert "╭─ the run failed ─" in text
     assert "│ no " in text
     assert "│ hint: try this " in text
-    assert "│ kept: the text of act0, above; of act1 what had come, above " in text
+    assert "│ kept: all of act0, above; what had come of act1, above " in text
     assert "│ next: boticelli run story.yaml " in text
 
 
@@ -212,6 +215,23 @@ def test_text_that_would_command_the_terminal_is_shown_instead() -> None:
     )
     assert "── a\\x1b[2J · m ──" in watched.everything
     assert "\\x1b]0;x\\x07" in watched.everything
+
+
+@pytest.mark.parametrize("headings", [True, False])
+def test_media_is_named_with_its_path_and_shown_where_the_terminal_can(headings: bool) -> None:
+    tell = Teller()
+    made = tell.made("a", png(200, 100))
+    assert made.media is not None
+    kept = KeptMedia("a", made.media, Path("/tmp/a-1.png"), "/tmp/a-1.png")
+    for pictures, sequences in ((None, 0), (ImageProtocol.iterm, 1)):
+        watched = shown([tell.run("a", output_act="a"), tell.started("a")], headings=headings, pictures=pictures)
+        watched.record.keep(kept)
+        for event in (made, tell.said("a", "Here."), tell.finished("a"), tell.over("Here.")):
+            watched.view.show(event)
+            watched.tick()
+        assert watched.file.getvalue().count("\x1b]1337;File=") == sequences
+        lines = watched.everything.splitlines()
+        assert lines.index("▣ a · image/png, 98 bytes → /tmp/a-1.png") - lines.index("Here.") == (6 if pictures else 1)
 
 
 # Whatever is said, in whatever pieces, on whatever screen
