@@ -8,8 +8,8 @@ from rich.console import Console
 from boticelli_cli.views.markdown.blocks import Blocks
 from boticelli_cli.views.markdown.code import WINDOW, Part, Window
 from boticelli_cli.views.markdown.growing import GrowingText
-from boticelli_cli.views.markdown.layout import Layout
 from boticelli_cli.views.markdown.leaf import CodeLine, Leaf, Paragraph
+from boticelli_cli.views.markdown.typesetting import Typesetter
 from boticelli_cli.views.rows import Row
 
 __all__ = ["MarkdownStream"]
@@ -33,7 +33,7 @@ class MarkdownStream:
     """
 
     def __init__(self, console: Console) -> None:
-        self._layout = Layout(console.options.ascii_only)
+        self._typesetter = Typesetter(console.options.ascii_only)
         self._blocks = Blocks()
         self._final: deque[_Waiting] = deque()
         self._window = Window("")
@@ -95,7 +95,7 @@ class MarkdownStream:
         if waiting.rows is None or waiting.width != width:
             begin = self._begin if waiting is self._final[0] else 0
             code = waiting.window.parts(waiting.line) if waiting.window else None
-            waiting.rows, waiting.width = self._layout.rows(waiting.leaf, width, begin=begin, code=code), width
+            waiting.rows, waiting.width = self._typesetter.rows(waiting.leaf, width, begin=begin, code=code), width
         return waiting.rows
 
     def _open_rows(self, width: int, height: int | None) -> list[Row]:
@@ -107,9 +107,9 @@ class MarkdownStream:
                 break
             begin = self._begin if n == 0 and not self._final else 0
             if n == len(leaves) - 1 and isinstance(leaf.block, Paragraph):
-                rows = self._layout.text_rows(leaf, width, self._shown, begin)
+                rows = self._typesetter.text_rows(leaf, width, self._shown, begin)
             else:
-                rows = self._layout.rows(leaf, width, begin=begin, code=self._preview(leaf)) + rows
+                rows = self._typesetter.rows(leaf, width, begin=begin, code=self._preview(leaf)) + rows
         return rows
 
     def _preview(self, leaf: Leaf) -> list[Part] | None:
@@ -124,9 +124,9 @@ class MarkdownStream:
         leaf = self._blocks.certain()
         if leaf is None or not isinstance(leaf.block, Paragraph):
             return []
-        ends = self._certain.settled(leaf.block.text, self._layout.width(leaf, width), self._begin)[:count]
+        ends = self._certain.settled(leaf.block.text, self._typesetter.width(leaf, width), self._begin)[:count]
         if not ends:
             return []
-        rows = self._layout.text_rows(leaf, width, self._certain, self._begin, len(ends))
+        rows = self._typesetter.text_rows(leaf, width, self._certain, self._begin, len(ends))
         self._begin = ends[-1]
         return rows

@@ -1,4 +1,4 @@
-"""Layout: the rows of a leaf, with the marks and the indents of what stands around it."""
+"""Typesetting: the rows of a leaf, with the marks and the indents of what stands around it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from boticelli_cli.views.markdown.table import table_rows
 from boticelli_cli.views.markdown.wrapping import fold, wrap
 from boticelli_cli.views.rows import Row
 
-__all__ = ["Layout"]
+__all__ = ["Typesetter"]
 
 NARROW = 8
 """Where marks and indents leave fewer columns, there are no indents, and marks stand above their text."""
@@ -54,7 +54,7 @@ class Margin:
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class Typesetter:
     """Makes rows of leaves. With `ascii_only`, its own marks keep to ASCII."""
 
     ascii_only: bool
