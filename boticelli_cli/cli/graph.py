@@ -113,7 +113,7 @@ def graph(
             app.write_answer(output, _text(drawn, plan, chosen))
             if not options.quiet:
                 tell(f"picture written to {output}")
-        elif chosen is Picture.tree and _is_colourful():
+        elif chosen is Picture.tree:
             _print_tree(drawn)
         else:
             print(_text(drawn, plan, chosen), flush=True)
@@ -154,16 +154,19 @@ def _text(drawn: "Graph", plan: "Plan", chosen: Picture) -> str:
             assert_never(chosen)
 
 
-def _is_colourful() -> bool:
-    """Whether somebody looks at it, or asks for colours all the same (force-color.org)."""
-    from boticelli_cli.app import environment
-
-    return sys.stdout.isatty() or bool(environment().get("FORCE_COLOR"))
-
-
 def _print_tree(drawn: "Graph") -> None:
-    from rich.console import Console
+    """Print the tree: in colours if somebody looks at it, or asks for them all the same (force-color.org)."""
+    from boticelli_cli.app import environment
+    from boticelli_cli.cli.terminals import cleaner, speaks_utf8
 
-    from boticelli_cli.views.graph_paint import paint_tree
+    environ, terminal = environment(), sys.stdout.isatty()
+    if (terminal and speaks_utf8(environ)) or environ.get("FORCE_COLOR"):
+        from rich.console import Console
 
-    paint_tree(drawn, Console(file=sys.stdout, highlight=False), wrap=sys.stdout.isatty())
+        from boticelli_cli.views.graph_paint import paint_tree
+
+        paint_tree(drawn, Console(file=sys.stdout, highlight=False), wrap=terminal)
+    else:
+        from boticelli_cli.views.graph_tree import plain_tree
+
+        print(cleaner(sys.stdout, environ)(plain_tree(drawn)), flush=True)

@@ -92,3 +92,10 @@ def test_is_plain_in_the_background_of_a_terminal(folder: Path) -> None:
         assert each.hear() == "ended 0"
         each.until(lambda: "  2 of 2 " in each.emulator.everything)
         assert "## outline" not in each.emulator.everything
+
+
+def test_draws_the_graph_in_ascii_there(folder: Path) -> None:
+    terminal = Terminal("graph", write(folder, CHAIN), env={"LC_ALL": "C"})
+    assert terminal.finish() == 0
+    assert terminal.everything.isascii()
+    assert terminal.everything.splitlines()[1:3] == ["`-- outline - rehearsal/fast", "  v edit - rehearsal/fast * answers"]
