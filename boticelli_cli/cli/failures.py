@@ -100,7 +100,7 @@ def tell(line: str) -> None:
 
 def _tell(error: BoticelliError, shown_as: str) -> None:
     from boticelli_cli.app import environment
-    from boticelli_cli.cli.terminals import can_be_drawn_on
+    from boticelli_cli.cli.capabilities import can_be_drawn_on
     from boticelli_cli.events import RunFailed, as_json, describe_error
     from boticelli_cli.views.jsonl import failure_json
     from boticelli_cli.views.report import error_lines

@@ -157,7 +157,7 @@ def _text(drawn: "Graph", plan: "Plan", chosen: Picture) -> str:
 def _print_tree(drawn: "Graph") -> None:
     """Print the tree: in colours if somebody looks at it, or asks for them all the same (force-color.org)."""
     from boticelli_cli.app import environment
-    from boticelli_cli.cli.terminals import cleaner, speaks_utf8
+    from boticelli_cli.cli.capabilities import cleaner, speaks_utf8
 
     environ, terminal = environment(), sys.stdout.isatty()
     if (terminal and speaks_utf8(environ)) or environ.get("FORCE_COLOR"):

@@ -11,13 +11,13 @@ from contextlib import aclosing, contextmanager, nullcontext, redirect_stderr, s
 from io import StringIO
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from boticelli_cli.cli.capabilities import can_be_drawn_on, cleaner, dimmer
 from boticelli_cli.cli.failures import INTERRUPTED, exit_code_of
 from boticelli_cli.cli.options import Format, GlobalOptions
 from boticelli_cli.cli.outputs import opened_for, write_audio, write_output
 from boticelli_cli.cli.stdio import cleaned
-from boticelli_cli.cli.terminals import can_be_drawn_on, cleaner, dimmer
 from boticelli_cli.views.terminal import give_back_at_once
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from boticelli_cli.cli.keeper import Keeper
     from boticelli_cli.events import Event
     from boticelli_cli.views.base import View
-    from boticelli_cli.views.notes import Notes
     from boticelli_cli.views.record import Record
 
 __all__ = ["play", "wait_for"]
@@ -60,6 +59,10 @@ def play(
     from boticelli_cli import app
     from boticelli_cli.cli.keeper import Keeper
     from boticelli_cli.views.format import choose_format
+    from boticelli_cli.views.gauges import Gauges
+    from boticelli_cli.views.images import protocol
+    from boticelli_cli.views.make import make_view
+    from boticelli_cli.views.manner import Manner
     from boticelli_cli.views.notes import Notes
     from boticelli_cli.views.record import Record
 
@@ -79,83 +82,85 @@ def play(
         expecting=chosen is Format.live,
         stop=stop,
     )
+    again, pictures = _command(), protocol(environ)
+    manner = Manner(headings=headings, verbose=options.verbose, again=again, pictures=pictures)
     with opened_for(output, chosen) as file:
-        view = _view(prepared, chosen, options, notes, record, headings=headings, file=file, to_file=output is not None)
-        with _held_back() if chosen is Format.live and sys.stderr.isatty() else nullcontext():
-            _log_if_asked(environ)
-            asyncio.run(_show(events, view, keeper, stop))
-    for notice in prepared.late_notices():
-        notes.say(notice)
-    if output is not None and chosen is not Format.jsonl:
-        write_output(output, file, record, notes)
-    if save_audio is not None:
-        write_audio(save_audio, record, keeper, notes)
+        view = make_view(
+            chosen,
+            cleaned(sys.stdout) if sys.stdout.isatty() and chosen in (Format.plain, Format.text) else sys.stdout,
+            notes,
+            record,
+            manner,
+            file=file,
+            to_file=output is not None,
+            gauges=Gauges(app.text_tokens, prepared.cost_so_far),
+        )
+        try:
+            with _held_back() if chosen is Format.live and notes.are_seen_on(sys.stdout) else nullcontext():
+                _log_if_asked(environ)
+                asyncio.run(_show(events, view, keeper, stop))
+        finally:  # what has been paid for goes where it was to go, whatever became of the view
+            for notice in prepared.late_notices():
+                notes.say(notice)
+            if output is not None and chosen is not Format.jsonl:
+                write_output(output, file, record, notes)
+            if save_audio is not None:
+                write_audio(save_audio, record, keeper, notes)
     return _exit_code(record)
-
-
-def _view(
-    prepared: "Prepared",
-    chosen: Format,
-    options: GlobalOptions,
-    notes: "Notes",
-    record: "Record",
-    *,
-    headings: bool,
-    file: TextIO | None,
-    to_file: bool,
-) -> "View":
-    from boticelli_cli import app
-    from boticelli_cli.views.gauges import Gauges
-    from boticelli_cli.views.make import make_view
-
-    is_text = chosen in (Format.plain, Format.text)
-    return make_view(
-        chosen,
-        cleaned(sys.stdout) if sys.stdout.isatty() and is_text else sys.stdout,
-        notes,
-        record,
-        headings=headings,
-        file=file,
-        to_file=to_file,
-        verbose=options.verbose,
-        again=_command(),
-        environ=app.environment(),
-        gauges=Gauges(app.text_tokens, prepared.cost_so_far),
-    )
 
 
 async def _show(
     events: "AsyncGenerator[Event, None]", view: "View", keeper: "Keeper | None", stop: asyncio.Event
 ) -> None:
+    """Show events until there are no more, or until they cannot be shown."""
     _stop_on_signals(stop)
-    frames = asyncio.create_task(_keep_drawing(view))
+    frames = asyncio.create_task(_keep_drawing(view), name="frames")
+    following = asyncio.create_task(_follow(events, view, keeper), name="events")
     try:
-        async with aclosing(events):
-            async for event in events:
-                if frames.done():  # it could not draw
-                    await frames
-                if keeper is not None:
-                    await keeper.keep(event)
-                view.show(event)
+        await asyncio.wait({frames, following}, return_when=asyncio.FIRST_COMPLETED)
+        await (following if following.done() else frames)
     finally:
-        frames.cancel()
-        await asyncio.gather(frames, return_exceptions=True)
+        for task in (frames, following):
+            task.cancel()
+        await asyncio.gather(frames, following, return_exceptions=True)
         view.close()
+
+
+async def _follow(events: "AsyncGenerator[Event, None]", view: "View", keeper: "Keeper | None") -> None:
+    async with aclosing(events):
+        async for event in events:
+            if keeper is not None:
+                await keeper.keep(event)
+            view.show(event)
 
 
 async def _keep_drawing(view: "View") -> None:
     """Have the view draw what has changed, and all anew when the terminal has another size."""
+    resized = asyncio.Event()
     if hasattr(signal, "SIGWINCH"):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, view.redraw)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, resized.set)
     while True:
-        view.tick()
-        await asyncio.sleep(_TICK)
+        if resized.is_set():
+            resized.clear()
+            view.redraw()
+        else:
+            view.tick()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_TICK):
+                await resized.wait()
 
 
 def _log_if_asked(environ: Mapping[str, str]) -> None:
     if environ.get("BOTICELLI_DEBUG") == "1":
-        logging.basicConfig(stream=sys.stderr)
+        logging.basicConfig(handlers=[_ToStderr()])
         logging.getLogger("boticelli_cli").setLevel(logging.DEBUG)
+
+
+class _ToStderr(logging.Handler):
+    """Writes to what stderr is by then."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(self.format(record), file=sys.stderr)
 
 
 @contextmanager

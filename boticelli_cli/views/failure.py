@@ -40,7 +40,7 @@ def next_command(error: ErrorInfo, again: str) -> str:
 
 def _kept(record: Record) -> Iterator[str]:
     """What there is of a run that failed."""
-    whole = [act.planned.act for act in record.in_order if act.status == "finished"]
+    whole = [act.planned.act for act in record.in_order if act.status == "finished" and act.pieces]
     parts = [act.planned.act for act in record.in_order if act.status in ("failed", "interrupted") and act.pieces]
     if whole:
         yield f"all of {_and(whole)}, above"

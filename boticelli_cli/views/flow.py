@@ -1,8 +1,9 @@
 """An act that flows down the screen: its text stands where it will stay, and below it what is said of it meanwhile."""
 
-from boticelli_cli.views.images import ImageProtocol, Picture, encode
+from boticelli_cli.views.images import Picture, encode
 from boticelli_cli.views.layout import Layout
 from boticelli_cli.views.live_act import LiveAct
+from boticelli_cli.views.manner import Manner
 from boticelli_cli.views.record import Record
 from boticelli_cli.views.report import media_line, progress, unusual_end
 from boticelli_cli.views.rows import Row
@@ -13,18 +14,17 @@ __all__ = ["Flow"]
 class Flow:
     """The rows of an act: those that are done, each once, and those that may still change.
 
-    With `headings` they begin with the act's name and end with how it went; without, there is the answer alone.
+    Where headings are wished for, they begin with the act's name and end with how it went; else there is the answer
+    alone.
     """
 
-    def __init__(
-        self, act: LiveAct, record: Record, *, headings: bool, quiet: bool, pictures: ImageProtocol | None
-    ) -> None:
+    def __init__(self, act: LiveAct, record: Record, manner: Manner, *, quiet: bool) -> None:
         self.act = act
         self._run = record
-        self._headings = headings
+        self._headings = manner.headings
         self._quiet = quiet
-        self._pictures = pictures
-        self._has_heading = not headings
+        self._pictures = manner.pictures
+        self._has_heading = not manner.headings
 
     def done(self, layout: Layout, room: int) -> list[Row | Picture]:
         """What has come to be for good: as much that the rest fits into so many rows, if that can be."""

@@ -11,6 +11,8 @@ from boticelli_cli.views.rows import Row, one_row, rows_of
 
 __all__ = ["Layout", "end_of", "fitting"]
 
+_BLANKS = str.maketrans("\n\t", "  ")
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -21,9 +23,15 @@ class Layout:
     lines: int
     clean: Callable[[str], str] = str
 
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.columns, self.lines
+
     def row(self, *parts: str | tuple[str, str]) -> Row:
-        """Texts, plain or with their styles, as one row, cut off where it ends."""
-        return one_row(self.console, self._text(parts), self.columns)
+        """Texts, plain or with their styles, as one row, cut off where it ends. Line breaks in them are blanks."""
+        text = self._text(parts)
+        text.plain = text.plain.translate(_BLANKS)
+        return one_row(self.console, text, self.columns)
 
     def rows(self, *parts: str | tuple[str, str]) -> list[Row]:
         """Texts, plain or with their styles, on as many rows as they need."""

@@ -5,7 +5,8 @@ own scrollback, once, complete and in the narrative's order.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TextIO
 
@@ -15,14 +16,15 @@ from boticelli_cli.events import Event, RunFailed, RunFinished, RunInterrupted, 
 from boticelli_cli.views.failure import failure_panel
 from boticelli_cli.views.flow import Flow
 from boticelli_cli.views.gauges import Gauges
-from boticelli_cli.views.images import ImageProtocol, Picture
+from boticelli_cli.views.images import Picture
 from boticelli_cli.views.layout import Layout
 from boticelli_cli.views.live_act import LiveAct
+from boticelli_cli.views.manner import Manner
 from boticelli_cli.views.markdown.stream import MarkdownStream
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.panels import panels, progress_line
 from boticelli_cli.views.record import Record
-from boticelli_cli.views.report import ending
+from boticelli_cli.views.report import ending, kept_texts
 from boticelli_cli.views.rows import Row
 from boticelli_cli.views.screen import Screen
 from boticelli_cli.views.summary import summary
@@ -41,8 +43,7 @@ _ROOM_FOR_MORE = 16
 class LiveView:
     """Owns the screen from the first event to `close`; `size` tells its columns and lines.
 
-    With `headings`, what is said of acts and of the run stays on the screen too; without, nothing but the answer.
-    Errors are also told to a stderr that leads somewhere else. `again` is the command that was typed.
+    Errors are also told to a stderr that leads somewhere else.
     """
 
     def __init__(
@@ -52,11 +53,8 @@ class LiveView:
         record: Record,
         notes: Notes,
         gauges: Gauges,
+        manner: Manner = Manner(),  # noqa: B008  (a value)
         *,
-        headings: bool = True,
-        verbose: bool = False,
-        again: str = "",
-        pictures: ImageProtocol | None = None,
         size: Callable[[], tuple[int, int]],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -64,19 +62,17 @@ class LiveView:
         self._record = record
         self._notes = notes
         self._gauges = gauges
-        self._headings = headings
-        self._verbose = verbose
-        self._again = again
-        self._pictures = pictures
+        self._manner = manner
         self._size = size
         self._now = now
-        self._screen = Screen(file, console, size=size)
-        self._modes = Modes(file, on_stop=self._clear, on_return=self.redraw)
+        self._file = file
+        self._screen = Screen(file, console)
+        self._modes = Modes(file, on_stop=self._clear, on_return=self._screen.forget, on_loss=self._screen.abandon)
         self._flows: list[Flow] = []
         self._acts: dict[str, LiveAct] = {}
         self._turn = 0
         self._drawn = float("-inf")
-        self._is_over = False
+        self._is_over = self._is_broken = False
 
     def show(self, event: Event) -> None:
         self._record.add(event)
@@ -108,23 +104,43 @@ class LiveView:
         if not self._is_over and self._modes.may_draw():
             self._drawn = self._now()
             layout = self._layout()
-            done = self._ended(layout)
-            more, live = self._region(layout)
-            self._screen.draw([*done, *more], live)
+            with self._drawing():
+                done = self._ended(layout)
+                more, live = self._region(layout)
+                self._screen.draw([*done, *more], live, layout.size)
 
     def close(self) -> None:
         """Leave all that has come on the screen, and nothing that would still move."""
-        if not self._is_over:
-            self._is_over = True
-            self._screen.draw(self._all(self._layout()))
-        self._modes.give_back()
+        try:
+            if not self._is_over:
+                self._is_over = True
+                layout = self._layout()
+                self._screen.draw(self._all(layout), [], layout.size)
+        finally:
+            self._modes.give_back()
+        if self._is_broken:
+            for text in kept_texts(self._record, shown=frozenset(self._shown())):
+                self._notes.must_say(text)
 
     def _clear(self) -> None:
         """Take the live region away: somebody else has the screen for a while."""
-        self._screen.draw([])
+        self._screen.draw([], [], self._size())
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """Draw no more after a mistake in drawing: what failed once would fail again."""
+        try:
+            yield
+        except Exception:
+            self._is_over = self._is_broken = True
+            raise
+
+    def _shown(self) -> Iterator[str]:
+        """The acts that have been printed to their end."""
+        yield from (flow.act.record.planned.act for flow in self._flows[: self._turn])
 
     def _flow_of(self, act: LiveAct) -> Flow:
-        return Flow(act, self._record, headings=self._headings, quiet=self._notes.quiet, pictures=self._pictures)
+        return Flow(act, self._record, self._manner, quiet=self._notes.quiet)
 
     # What is done: printed once
 
@@ -138,15 +154,16 @@ class LiveView:
 
     def _all(self, layout: Layout) -> list[Row | Picture]:
         """What is left of all acts: nothing more will come."""
-        rest = self._flows[self._turn :]
+        rows = [row for flow in self._flows[self._turn :] for row in flow.end(layout)]
         self._turn = len(self._flows)
-        return [row for flow in rest for row in flow.end(layout)]
+        return rows
 
     def _end(self, event: RunFinished | RunFailed | RunInterrupted) -> None:
         layout = self._layout()
         self._is_over = True
-        self._screen.draw([*self._all(layout), *self._last_words(event, layout)])
-        if not self._notes.on_terminal:
+        with self._drawing():
+            self._screen.draw([*self._all(layout), *self._last_words(event, layout)], [], layout.size)
+        if not self._notes.are_seen_on(self._file):
             tell_end(event, self._record, self._notes)
 
     def _last_words(self, event: RunFinished | RunFailed | RunInterrupted, layout: Layout) -> list[Row]:
@@ -154,14 +171,14 @@ class LiveView:
         rows: list[Row] = []
         if isinstance(event, RunFinished) and self._record.output_act is None:
             rows += self._output(event.output, layout)
-        if not self._notes.quiet and (self._headings or self._verbose):
-            again = "" if isinstance(event, RunFailed) else self._again  # its panel says what to type next
-            rows += summary(self._record, layout, verbose=self._verbose, again=again)
+        if not self._notes.quiet and (self._manner.headings or self._manner.verbose):
+            again = "" if isinstance(event, RunFailed) else self._manner.again  # its panel says what to type next
+            rows += summary(self._record, layout, verbose=self._manner.verbose, again=again)
         if isinstance(event, RunFailed):
             error = event.error
-            if not self._headings:  # of an act nobody has spoken
+            if not self._manner.headings:  # of an act nobody has spoken
                 error = replace(error, message=error.message.removeprefix(f"act '{self._record.output_act}': "))
-            panel = failure_panel(error, self._record, clean=self._notes.clean, again=self._again)
+            panel = failure_panel(error, self._record, clean=self._notes.clean, again=self._manner.again)
             rows += layout.rows_of(panel)
         elif isinstance(event, RunInterrupted):
             rows += layout.rows((f"interrupted: {ending(self._record, None)}", "yellow"))
@@ -172,8 +189,8 @@ class LiveView:
         text = MarkdownStream(self._console)
         text.add(self._notes.clean(output))
         text.end()
-        heading = [layout.row(("── ", "dim"), ("output", "bold"), (" ──", "dim"))] if self._headings else []
-        return [*heading, *text.take(layout.columns), *([()] if self._headings else [])]
+        heading = [layout.row(("── ", "dim"), ("output", "bold"), (" ──", "dim"))] if self._manner.headings else []
+        return [*heading, *text.take(layout.columns), *([()] if self._manner.headings else [])]
 
     # The live region
 
@@ -191,7 +208,7 @@ class LiveView:
         running = [act for act in later if act.record.status == "running"]
         flow = self._flow if self._flow is not None and self._flow.act in running else None
         beside = [act for act in running if flow is None or act is not flow.act]
-        below = self._below(later, running, layout) if self._headings and self._flows else []
+        below = self._below(later, running, layout) if self._manner.headings and self._flows else []
         room = max(layout.lines - 1 - len(below), 1)
         boxes = panels(beside, layout, room - max(room // 3, 3) if flow is not None else room)
         if flow is None:

@@ -23,8 +23,7 @@ _LINE = 500
 class LiveAct:
     """An act on the screen.
 
-    `text` is what it answers, `thought` the last line that it has thought, `cost` about what it has cost so far in USD,
-    or 0 where nobody knows.
+    `text` is what it answers, `thought` the last line that it has thought.
     """
 
     def __init__(
@@ -40,7 +39,6 @@ class LiveAct:
         self.text = text
         self.thought = ""
         self.has_spoken = False
-        self.cost = 0.0
         self._gauges = gauges
         self._clean = clean
         self._now = now
@@ -49,8 +47,9 @@ class LiveAct:
         self._heard = 0.0
         self._thought_length = 0
         self._tokens = 0.0
+        self._cost = 0.0
         self._facts: list[str] = []
-        self._facts_at: float | None = None
+        self._measured_at: float | None = None
 
     def hear(self, event: Event) -> None:
         match event:
@@ -70,10 +69,13 @@ class LiveAct:
 
     def facts(self) -> list[str]:
         """Time, tokens, tokens a second and cost so far, the most telling first. They change twice a second."""
-        now = self._now()
-        if (moment := now // _READABLE) != self._facts_at:  # the same for all acts: they change together
-            self._facts, self._facts_at = self._measure(now), moment
+        self._measure()
         return self._facts
+
+    def cost(self) -> float:
+        """About what it has cost so far in USD; 0 where nobody knows."""
+        self._measure()
+        return self._cost
 
     def thought_line(self, width: int) -> str:
         """The end of what it has thought, as far as that fits, and how much there was in all."""
@@ -97,36 +99,42 @@ class LiveAct:
         left = max(waiting.seconds - (self._now() - self._heard), 0.0)
         if isinstance(waiting, ActWaiting):
             long = f"{_whole(math.ceil(left))} " if waiting.seconds else ""  # 0: nobody can tell
-            return f"waits {long}{waiting.reason}"
+            return f"waits {long}{_in_a_row(waiting.reason)}"
         soon = f" in {_whole(math.ceil(left))}" if left else ""
-        return f"↻ asks again{soon} (attempt {waiting.attempt}): {waiting.error.message}"
+        return f"↻ asks again{soon} (attempt {waiting.attempt}): {_in_a_row(waiting.error.message)}"
 
     def _think(self, text: str) -> None:
         self._thought_length += len(text)
         lines = (self.thought + self._clean(text).replace("\t", " ")).split("\n")
         self.thought = next((line for line in reversed(lines) if line.strip()), "")[-_LINE:]
 
-    def _measure(self, now: float) -> list[str]:
-        if self._begun is None:
-            return []
-        facts = [_whole(now - self._begun)]
+    def _measure(self) -> None:
+        now = self._now()
+        moment = now // _READABLE  # the same for all acts: they change together
+        if moment == self._measured_at or self._begun is None:
+            return
+        self._measured_at = moment
+        self._facts = [_whole(now - self._begun)]
         if self._first is None:
-            return facts
+            return
         if tokens := round(self._tokens):
-            facts.append(f"~{tokens:,} tokens")
+            self._facts.append(f"~{tokens:,} tokens")
             if now - self._first >= 1:
-                facts.append(f"{self._tokens / (now - self._first):.0f} tokens/s")
-        self.cost = self._cost()
-        if cost := dollars(self.cost):
-            facts.append(f"~{cost}")
-        return facts
+                self._facts.append(f"{self._tokens / (now - self._first):.0f} tokens/s")
+        self._cost = self._price()
+        if cost := dollars(self._cost):
+            self._facts.append(f"~{cost}")
 
-    def _cost(self) -> float:
+    def _price(self) -> float:
         started = self.record.started
         if started is None:
             return 0.0
         used = Usage(input=started.expected_input or 0, output=round(self._tokens))
         return self._gauges.cost_usd(started.model, used) or 0.0
+
+
+def _in_a_row(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _whole(seconds: float) -> str:

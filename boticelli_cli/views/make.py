@@ -1,19 +1,16 @@
 """The view for a format."""
 
-from collections.abc import Mapping
 from functools import partial
 from typing import TextIO, assert_never
 
 from boticelli_cli.views.base import View
 from boticelli_cli.views.format import Format
 from boticelli_cli.views.gauges import Gauges
+from boticelli_cli.views.manner import Manner
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import Record
 
 __all__ = ["make_view"]
-
-_SMALLEST = (4, 2)
-"""On fewer columns or lines nothing can be drawn."""
 
 
 def make_view(
@@ -21,49 +18,31 @@ def make_view(
     stdout: TextIO,
     notes: Notes,
     record: Record,
+    manner: Manner = Manner(),  # noqa: B008  (a value)
     *,
-    headings: bool,
-    file: TextIO | None,
-    to_file: bool,
-    verbose: bool = False,
-    again: str = "",
-    environ: Mapping[str, str] | None = None,
+    file: TextIO | None = None,
+    to_file: bool = False,
     gauges: Gauges = Gauges(),  # noqa: B008  (a value)
 ) -> View:
     """A view of a run. Only the live one loads what it draws with.
 
     With `to_file`, the answer goes into a file: JSON into the open `file`, a text where the caller puts it. The live
-    view measures with `gauges`, tells the command that was typed, `again`, and knows the terminal by its `environ`.
+    view measures with `gauges`.
     """
     answer = file or stdout
     match chosen:
         case Format.live:
             from rich.console import Console
 
-            from boticelli_cli.views.images import protocol
             from boticelli_cli.views.live import LiveView
             from boticelli_cli.views.terminal import size
 
-            console: Console = Console(file=answer, highlight=False)
-            columns, lines = size(answer)
-            if columns < _SMALLEST[0] or lines < _SMALLEST[1] or console.legacy_windows:
-                return make_view(Format.plain, stdout, notes, record, headings=headings, file=file, to_file=to_file)
-            return LiveView(
-                answer,
-                console,
-                record,
-                notes,
-                gauges,
-                headings=headings,
-                verbose=verbose,
-                again=again,
-                pictures=protocol(environ or {}),
-                size=partial(size, answer),
-            )
+            console = Console(file=answer, highlight=False)
+            return LiveView(answer, console, record, notes, gauges, manner, size=partial(size, answer))
         case Format.plain:
             from boticelli_cli.views.plain import PlainView
 
-            return PlainView(answer, notes, record, headings=headings)
+            return PlainView(answer, notes, record, headings=manner.headings)
         case Format.text:
             from boticelli_cli.views.text import TextView
 

@@ -1,5 +1,6 @@
 """Notes: what is told beside the answer, on stderr."""
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TextIO
@@ -26,10 +27,15 @@ class Notes:
         self.clean = clean
         self.quiet = quiet
 
-    @property
-    def on_terminal(self) -> bool:
-        """Whether the notes are read on a screen, rather than in a file."""
-        return self._stream.isatty()
+    def are_seen_on(self, terminal: TextIO) -> bool:
+        """Whether they are read on the same screen, rather than in a file or on another one."""
+        if not self._stream.isatty():
+            return False
+        try:
+            ours, its = os.fstat(self._stream.fileno()), os.fstat(terminal.fileno())
+        except (OSError, ValueError):  # no files at all
+            return True
+        return ours.st_rdev == its.st_rdev
 
     def say(self, text: str) -> None:
         """Tell something that a person may want to know."""

@@ -49,7 +49,7 @@ def progress_line(record: Record, running: Iterable[LiveAct], layout: Layout) ->
         facts.append(f"{len(acts)} running")
     if waiting := record.count("planned"):
         facts.append(f"{waiting} waiting")
-    guessed = sum(act.cost for act in acts)
+    guessed = sum(act.cost() for act in acts)
     if cost := dollars((record.cost_usd or 0.0) + guessed):
         facts.append(f"~{cost}" if guessed else cost)
     return layout.row((fitting(facts, layout.columns) or facts[0], "dim"))

@@ -14,37 +14,48 @@ from rich.style import Style
 
 from boticelli_cli.views.images import Picture
 from boticelli_cli.views.rows import Row, plain
-from boticelli_cli.views.terminal import AUTOWRAP_OFF, AUTOWRAP_ON, ERASE_BELOW, SYNCHRONIZED_OFF, SYNCHRONIZED_ON
+from boticelli_cli.views.terminal import (
+    AUTOWRAP_OFF,
+    AUTOWRAP_ON,
+    ERASE_BELOW,
+    ERASE_LINE,
+    SYNCHRONIZED_OFF,
+    SYNCHRONIZED_ON,
+    write,
+)
 
 __all__ = ["Screen"]
-
-_ERASE_LINE = "\x1b[K"
 
 
 class Screen:
     """Draws frames: each prints some rows once, above a region that is drawn again with the next.
 
-    `size` tells the columns and rows there are now. What is the same as before is not written again; nothing is
-    written when nothing has changed. A frame is a synchronized update, which the terminal shows whole. Rows of the
-    region are cut where the screen ends, even if it has just become narrower: they push none below them down.
+    What is the same as before is not written again; nothing is written when nothing has changed. A frame is a
+    synchronized update, which the terminal shows whole. Rows of the region are cut where the screen ends, even if it
+    has just become narrower: they push none below them down. A terminal that is gone takes everything.
     """
 
-    def __init__(self, file: TextIO, console: Console, *, size: Callable[[], tuple[int, int]]) -> None:
+    def __init__(self, file: TextIO, console: Console) -> None:
         self._file = file
-        self._size = size
         self._paint = _painter(console)
         self._drawn: list[Row] = []
-        self._drawn_at = size()
+        self._drawn_at: tuple[int, int] | None = None
 
     def forget(self) -> None:
-        """Take nothing for granted of what stands below the cursor: the next frame is drawn whole."""
+        """Take nothing for granted of what stands below the cursor: the next frame erases it and is drawn whole."""
         self._drawn_at = (0, 0)
 
-    def draw(self, done: Sequence[Row | Picture], live: Sequence[Row] = ()) -> None:
-        """Print the rows that are done, and show the live ones below them, at most one less than the screen has."""
-        size = self._size()
+    def abandon(self) -> None:
+        """Leave what stands below the cursor to whoever has the screen now: the next frame is drawn from here."""
+        self._drawn, self._drawn_at = [], None
+
+    def draw(self, done: Sequence[Row | Picture], live: Sequence[Row], size: tuple[int, int]) -> None:
+        """Print the rows that are done, and show the live ones below them, on so many columns and lines.
+
+        Of the live ones as many are shown as the screen has lines, less one.
+        """
         frame = _Frame(self._paint, self._drawn)
-        if size != self._drawn_at:
+        if self._drawn_at is not None and size != self._drawn_at:
             frame.erase()
         if done:
             frame.print(done)
@@ -52,8 +63,7 @@ class Screen:
         frame.show(shown)
         self._drawn, self._drawn_at = shown, size
         if frame.parts:
-            self._file.write("".join((SYNCHRONIZED_ON, *frame.parts, SYNCHRONIZED_OFF)))
-            self._file.flush()
+            write(self._file, "".join((SYNCHRONIZED_ON, *frame.parts, SYNCHRONIZED_OFF)))
 
 
 class _Frame:
@@ -119,16 +129,19 @@ class _Frame:
         return item.block if isinstance(item, Picture) else f"{self._paint(item)}\r\n"
 
     def _change(self, old: Row, new: Row) -> str:
-        """What writes that part of a row that is another than before."""
+        """What writes that part of a row that is another than before.
+
+        One that gets shorter is erased whole: terminals that wrap their lines anew take blanks that were text for text.
+        """
         were, are = _cells(old), _cells(new)
         start = _same(were, are)
+        if cell_len(plain(new)) < cell_len(plain(old)) or not all(map(_is_sure, were[start:])):
+            return f"\r{ERASE_LINE}{self._paint(new)}"
         end = 0
         if len(were) == len(are) and all(map(_is_plain, (*were, *are))):
             end = _same(were[: start - 1 if start else None : -1], are[: start - 1 if start else None : -1])
         column = cell_len("".join(character for character, _ in are[:start])) + 1
-        shorter = cell_len(plain(old)) > cell_len(plain(new)) or not all(map(_is_sure, were[start:]))
-        erase = _ERASE_LINE if shorter else ""
-        return f"\x1b[{column}G{erase}{self._paint(_segments(are[start : len(are) - end]))}"
+        return f"\x1b[{column}G{self._paint(_segments(are[start : len(are) - end]))}"
 
 
 def _painter(console: Console) -> Callable[[Row], str]:
@@ -169,19 +182,23 @@ def _joined(cells: Sequence[_Cell]) -> Iterator[Segment]:
 
 
 def _same(one: Sequence[_Cell], other: Sequence[_Cell]) -> int:
-    """How many cells two rows begin with that are the same, up to the first that is not surely one column wide."""
+    """How many cells two rows begin with that are the same, and surely one column wide.
+
+    A mark belongs to the letter before it, whether it is over that letter or makes a picture of it.
+    """
     count = 0
     for mine, yours in zip(one, other, strict=False):
         if mine != yours or not _is_plain(mine):
             break
         count += 1
-    return count
+    follows = [*one[count : count + 1], *other[count : count + 1]]
+    return count if all(map(_is_plain, follows)) else max(count - 1, 0)
 
 
 def _is_plain(cell: _Cell) -> bool:
     """Whether a character fills one column, whatever the terminal."""
     code = ord(cell[0])
-    return code < 0x300 or 0x370 <= code < 0x483 or 0x2010 <= code < 0x2028 or 0x2500 <= code < 0x2580
+    return 0x20 <= code < 0x300 or 0x370 <= code < 0x483 or 0x2010 <= code < 0x2028 or 0x2500 <= code < 0x2580
 
 
 def _is_sure(cell: _Cell) -> bool:

@@ -16,7 +16,7 @@ __all__ = ["summary"]
 
 _MARKS = {"finished": "✓", "failed": "✗", "interrupted": "✗", "skipped": "-", "planned": "-", "running": "▸"}
 
-_LEAVE_OUT_FIRST = ("cached", "first", "model", "in", "out", "time")
+_LEAVE_OUT_FIRST = ("cached", "first", "model", "in", "out", "time", "cost")
 """The columns that a narrow screen does without, in this order."""
 
 

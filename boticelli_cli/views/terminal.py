@@ -18,6 +18,7 @@ __all__ = [
     "AUTOWRAP_OFF",
     "AUTOWRAP_ON",
     "ERASE_BELOW",
+    "ERASE_LINE",
     "HIDE_CURSOR",
     "PLAIN_TEXT",
     "SHOW_CURSOR",
@@ -27,13 +28,15 @@ __all__ = [
     "give_back_at_once",
     "in_foreground",
     "size",
+    "write",
 ]
 
 SYNCHRONIZED_ON, SYNCHRONIZED_OFF = "\x1b[?2026h", "\x1b[?2026l"
 AUTOWRAP_ON, AUTOWRAP_OFF = "\x1b[?7h", "\x1b[?7l"
 SHOW_CURSOR, HIDE_CURSOR = "\x1b[?25h", "\x1b[?25l"
 PLAIN_TEXT = "\x1b[0m"
-ERASE_BELOW = " \x1b[J\r"
+ERASE_LINE = "\x1b[2K"
+ERASE_BELOW = f"{ERASE_LINE} \x1b[J\r"
 """From a cursor in column 0: its row and all below are blank, and it is there again.
 
 The blank comes first as tmux (`scroll-on-clear`) takes an erasure from the very first cell for a wish to keep what is
@@ -66,7 +69,8 @@ class Modes:
     `take` it, and `give_back` in the end; both do nothing the second time, or where the stream is no terminal. In
     between, Ctrl-Z calls `on_stop`, which is to clear the view away; once we are back in the foreground, `on_return`,
     which is to draw it all again. For that an event loop has to be running when it is taken, and both are called in it,
-    never in the middle of something else.
+    never in the middle of something else. A stop that we cannot hear of (SIGSTOP) calls `on_loss` if somebody else
+    has the terminal when we go on.
 
     A small shell watches over us, so that even `kill -9` leaves a terminal in which one can type.
     """
@@ -77,10 +81,12 @@ class Modes:
         *,
         on_stop: Callable[[], object] = lambda: None,
         on_return: Callable[[], object] = lambda: None,
+        on_loss: Callable[[], object] = lambda: None,
     ) -> None:
         self._stream = stream
         self._on_stop = on_stop
         self._on_return = on_return
+        self._on_loss = on_loss
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
         self._echo = 0
@@ -117,14 +123,14 @@ class Modes:
             self._watcher = _start_watcher(self._stream, self._echo)
         _set_echo(self._stream, off=self._echo)
         self._held, _holder = True, self
-        self._write(HIDE_CURSOR)
+        write(self._stream, HIDE_CURSOR)
 
     def _release(self) -> None:
         """Undo what `_hold` has done; the echo only if it is still ours to change, or the system would stop us."""
         global _holder
         if not self._held:
             return
-        self._write(_SANE + SHOW_CURSOR)
+        write(self._stream, _SANE + SHOW_CURSOR)
         if in_foreground(self._stream):
             _set_echo(self._stream, on=self._echo)
         self._held, _holder = False, None
@@ -139,11 +145,6 @@ class Modes:
         with suppress(OSError):
             os.write(descriptor, (_SANE + ERASE_BELOW + SHOW_CURSOR).encode())
         self._dismiss_watcher()
-
-    def _write(self, text: str) -> None:
-        with suppress(OSError, ValueError):  # the terminal is gone
-            self._stream.write(text)
-            self._stream.flush()
 
     def _dismiss_watcher(self) -> None:
         watcher, self._watcher = self._watcher, None
@@ -189,6 +190,7 @@ class Modes:
             self._come_back()
         else:
             self._release()
+            self._on_loss()
 
     def _come_back(self) -> None:
         if in_foreground(self._stream):
@@ -215,6 +217,18 @@ def in_foreground(stream: TextIO) -> bool:
         return os.tcgetpgrp(stream.fileno()) == os.getpgrp()
     except (AttributeError, OSError, ValueError):  # Windows, a pipe, a terminal that is not ours, no file at all
         return True
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Write to a terminal at once. One that is gone takes it and everything after it, and keeps nothing."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError):
+        with suppress(OSError, ValueError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def size(stream: TextIO) -> tuple[int, int]:

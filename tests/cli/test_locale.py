@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from boticelli_cli.cli.terminals import in_ascii, speaks_utf8
+from boticelli_cli.cli.capabilities import in_ascii, speaks_utf8
 from tests.cli.jobs import job
 from tests.cli.stories import CHAIN, FAILING, write
 from tests.process import COMMAND, Terminal, boticelli
@@ -98,4 +98,7 @@ def test_draws_the_graph_in_ascii_there(folder: Path) -> None:
     terminal = Terminal("graph", write(folder, CHAIN), env={"LC_ALL": "C"})
     assert terminal.finish() == 0
     assert terminal.everything.isascii()
-    assert terminal.everything.splitlines()[1:3] == ["`-- outline - rehearsal/fast", "  v edit - rehearsal/fast * answers"]
+    assert terminal.everything.splitlines()[1:3] == [
+        "`-- outline - rehearsal/fast",
+        "  v edit - rehearsal/fast * answers",
+    ]

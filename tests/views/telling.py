@@ -9,6 +9,7 @@ from boticelli_cli.events import (
     ActFailed,
     ActFinished,
     ActRetrying,
+    ActSkipped,
     ActStarted,
     ActWaiting,
     ErrorInfo,
@@ -72,6 +73,9 @@ class Teller:
 
     def failed(self, act: str) -> ActFailed:
         return ActFailed(**self._facts(), act=act, error=ErrorInfo("provider", "no"))
+
+    def skipped(self, act: str, reason: str) -> ActSkipped:
+        return ActSkipped(**self._facts(), act=act, reason=reason)
 
     def over(self, output: str) -> RunFinished:
         return RunFinished(**self._facts(), output=output, usage=Usage(), seconds=3.0)

@@ -1,5 +1,7 @@
 """The live view, on an emulated terminal."""
 
+import dataclasses
+import io
 import itertools
 import re
 from collections.abc import Callable
@@ -8,12 +10,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
-from boticelli_cli.events import Event
+from boticelli_cli.events import ErrorInfo, Event
 from boticelli_cli.messages import Usage
 from boticelli_cli.views.gauges import Gauges
 from boticelli_cli.views.images import ImageProtocol
-from boticelli_cli.views.record import KeptMedia
+from boticelli_cli.views.live import LiveView
+from boticelli_cli.views.notes import Notes
+from boticelli_cli.views.record import KeptMedia, Record
 from tests.emulator import stays_in_reach
 from tests.pictures import png
 from tests.views.telling import Teller
@@ -232,6 +237,87 @@ def test_media_is_named_with_its_path_and_shown_where_the_terminal_can(headings:
         assert watched.file.getvalue().count("\x1b]1337;File=") == sequences
         lines = watched.everything.splitlines()
         assert lines.index("▣ a · image/png, 98 bytes → /tmp/a-1.png") - lines.index("Here.") == (6 if pictures else 1)
+
+
+def test_counts_the_cost_of_acts_that_are_not_shown() -> None:
+    tell = Teller()
+    gauges = Gauges(cost_usd=lambda model, usage: 1.0)
+    watched = shown(side_by_side(tell, 20), lines=10, gauges=gauges)
+    watched.now += 1
+    watched.tick()
+    assert watched.screen.splitlines()[-1] == "0 of 20 acts done · 20 running · ~$20.00"
+
+
+def test_what_is_told_in_one_row_stays_in_one_row() -> None:
+    tell = Teller()
+    events = side_by_side(tell, 3)[:4]
+    retries = [
+        dataclasses.replace(tell.retries(act), error=ErrorInfo("provider", "a\nb\tc")) for act in ("act0", "act1")
+    ]
+    watched = shown([*events, *retries], lines=10)
+    assert "act1 · 0 s  ↻ asks again in 4 s (attempt 2): a b c" in watched.screen.splitlines()
+    assert len(watched.screen.splitlines()) < 10
+
+
+def test_an_answer_that_is_cut_says_so_also_without_headings() -> None:
+    tell = Teller()
+    cut = dataclasses.replace(tell.finished("a", "One."), finish_reason="length")
+    watched = shown([tell.run("a", output_act="a"), tell.started("a"), tell.said("a", "One."), cut], headings=False)
+    assert watched.screen.splitlines() == ["One.", "cut off by max_tokens"]
+
+
+def test_acts_that_were_not_run_say_why() -> None:
+    tell = Teller()
+    events = [
+        tell.run("a", "b"),
+        tell.started("a"),
+        tell.failed("a"),
+        tell.skipped("b", "act 'a' failed"),
+        tell.broke(),
+    ]
+    assert "── b · m ──\nnot run: act 'a' failed" in shown(events).everything
+
+
+def test_a_picture_never_fills_the_screen() -> None:
+    tell = Teller()
+    made = tell.made("a", png(200, 4000))
+    assert made.media is not None
+    watched = shown([tell.run("a", output_act="a"), tell.started("a")], lines=12, pictures=ImageProtocol.iterm)
+    watched.record.keep(KeptMedia("a", made.media, Path("/tmp/a.png"), "/tmp/a.png"))
+    for event in (made, tell.finished("a", "x")):
+        watched.view.show(event)
+        watched.tick()
+    assert ";height=10;" in watched.file.getvalue()
+
+
+def test_draws_whole_again_when_asked_to() -> None:
+    watched = shown(side_by_side(Teller()))
+    before = watched.screen
+    watched.terminal.feed(b"garbage\r\n\x1b[A\x1b[A\r" if watched.terminal.cursor[1] else b"garbage\r")
+    watched.view.redraw()
+    watched.look()
+    assert watched.screen == before
+
+
+def test_a_mistake_in_drawing_is_raised_once_and_what_was_said_goes_to_the_notes() -> None:
+    tell, err, gauges = Teller(), io.StringIO(), Gauges(cost_usd=lambda model, usage: 1 / 0)
+    notes = Notes(err)
+    view = LiveView(
+        io.StringIO(),
+        Console(file=io.StringIO()),
+        Record(),
+        notes,
+        gauges,
+        size=lambda: (80, 24),
+        now=itertools.count().__next__,
+    )
+    view.show(tell.run("a", output_act="a"))
+    view.show(tell.started("a"))
+    with pytest.raises(ZeroDivisionError):
+        view.show(tell.said("a", "It was paid for."))
+    view.tick()
+    view.close()
+    assert "It was paid for." in err.getvalue()
 
 
 # Whatever is said, in whatever pieces, on whatever screen

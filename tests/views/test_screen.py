@@ -1,9 +1,11 @@
 """The screen, drawn into a terminal emulator."""
 
 import io
+import os
+import pty
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.segment import Segment
@@ -22,11 +24,13 @@ class Shown:
         self.emulator = Emulator(columns, lines, reflow=reflow)
         self.file = io.StringIO()
         console = Console(file=io.StringIO(), force_terminal=True, color_system="standard" if color else None)
-        self.screen = Screen(self.file, console, size=lambda: (self.emulator.columns, self.emulator.lines))
+        self.screen = Screen(self.file, console)
         self.written = 0
 
     def draw(self, done: list[str | Picture], live: list[str] = []) -> str:  # noqa: B006
-        self.screen.draw([row(each) if isinstance(each, str) else each for each in done], [row(each) for each in live])
+        size = self.emulator.columns, self.emulator.lines
+        rows = [row(each) if isinstance(each, str) else each for each in done]
+        self.screen.draw(rows, [row(each) for each in live], size)
         new = self.file.getvalue()[self.written :]
         self.written += len(new)
         self.emulator.feed(new.encode())
@@ -134,9 +138,71 @@ def test_leaves_exactly_the_rows_that_a_picture_fills() -> None:
     assert shown.lines == ["one", "two", "three", "", "", "", "caption", "live"]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("cafe", "cafe\u0301"),
+        ("cafe\u0301", "cafe"),
+        ("1\ufe0f\u20e3", "1\ufe0f\u20e3 one"),
+        ("©", "©\ufe0f"),
+        ("ก", "ก็"),
+    ],
+)
+def test_marks_go_with_their_letters(before: str, after: str) -> None:
+    shown, fresh = Shown(), Shown()
+    shown.draw([], [f"x {before}"])
+    shown.draw([], [f"x {after}"])
+    fresh.draw([], [f"x {after}"])
+    assert shown.lines == fresh.lines
+
+
+def test_a_row_that_has_become_shorter_wraps_as_what_it_is() -> None:
+    shown = Shown(columns=20)
+    shown.draw(["one", "two"], ["x" * 20])
+    shown.draw([], ["xx"])
+    shown.resize(10, 8)
+    assert shown.lines == ["one", "two", "xx"]
+    shown.draw(["three"], [])
+    assert shown.lines == ["one", "two", "three"]
+
+
+def test_a_region_that_was_erased_leaves_no_wide_rows_behind() -> None:
+    shown = Shown(columns=20)
+    shown.draw(["one"], ["x" * 20, "y" * 20])
+    shown.draw(["two"], ["z"])
+    shown.resize(10, 8)
+    assert shown.lines == ["one", "two", "z"]
+
+
+def test_without_colour_the_other_styles_stay() -> None:
+    file = io.StringIO()
+    console = Console(file=io.StringIO(), force_terminal=True, color_system="standard", no_color=True)
+    Screen(file, console).draw([(Segment("both", Style(bold=True, color="red")),)], [], (20, 8))
+    assert "\x1b[1mboth" in file.getvalue()
+    assert "31" not in file.getvalue()
+
+
+def test_draws_from_where_the_cursor_is_once_somebody_else_had_the_screen() -> None:
+    shown = Shown()
+    shown.draw(["one"], ["live 1", "live 2"])
+    shown.emulator.feed(b"\n\n\r$ bg\r\n")
+    shown.screen.abandon()
+    shown.draw(["two"], ["live 3"])
+    assert shown.lines == ["one", "live 1", "live 2", "$ bg", "two", "live 3"]
+
+
+def test_a_terminal_that_is_gone_takes_everything() -> None:
+    ours, its = pty.openpty()
+    with os.fdopen(its, "w") as file:
+        screen = Screen(file, Console(file=io.StringIO(), force_terminal=True))
+        os.close(ours)
+        screen.draw([row("one")], [row("live")], (20, 8))
+        screen.draw([row("two")], [], (20, 8))
+
+
 # Whatever is drawn, in whatever order
 
-TEXTS = st.text(alphabet="ab *│漢字é🙂👩‍🚀ש─", max_size=14)
+TEXTS = st.text(alphabet="ab *│漢字é🙂👩‍🚀ש─e\u0301\u200d\ufe0f\u20e3©ก็1", max_size=14)
 FRAMES = st.lists(st.tuples(st.lists(TEXTS, max_size=5), st.lists(TEXTS, max_size=9)), max_size=8)
 
 
@@ -144,6 +210,7 @@ def seen(text: str) -> str:
     return "".join(text.split())
 
 
+@example([([], ["", "", "b\u200d"]), ([], ["", "", "b"])], 20, 5)
 @given(FRAMES, st.integers(20, 40), st.integers(2, 10))
 def test_shows_what_it_is_told_whatever_was_there_before(
     frames: list[tuple[list[str], list[str]]], columns: int, lines: int

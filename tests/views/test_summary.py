@@ -88,6 +88,7 @@ def test_says_where_answers_were_saved_and_how_to_run_it_again() -> None:
     started = dataclasses.replace(tell.run("a"), plan=(PlannedAct("a", "m", (), "out/a.md"),))
     told = lines([started, tell.finished("a"), tell.over("")], again="boticelli run x.yaml")
     assert told[-2:] == ["saved: a → out/a.md", "again: boticelli run x.yaml"]
+    assert not any(line.startswith("saved") for line in lines([started, tell.failed("a"), tell.broke()]))
 
 
 def test_verbose_tells_what_acts_waited_for_and_when_they_were_asked_again() -> None:

@@ -12,6 +12,7 @@ from boticelli_cli.events import ActDelta, Event
 from boticelli_cli.messages import Media
 from boticelli_cli.views.format import Format, choose_format
 from boticelli_cli.views.make import make_view
+from boticelli_cli.views.manner import Manner
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import KeptMedia, Record
 from boticelli_cli.views.report import media_line
@@ -22,7 +23,7 @@ def shown(name: str, events: Iterable[Event], *, quiet: bool = False, headings: 
     """What a view writes to stdout and to stderr."""
     out, err = io.StringIO(), io.StringIO()
     notes = Notes(err, quiet=quiet)
-    view = make_view(Format(name), out, notes, Record(), headings=headings, file=None, to_file=False)
+    view = make_view(Format(name), out, notes, Record(), Manner(headings=headings))
     for event in events:
         view.show(event)
     view.close()
@@ -54,7 +55,7 @@ def test_text_writes_the_output_act_as_it_grows_and_ends_the_line() -> None:
 def test_text_writes_every_delta_at_once() -> None:
     tell = Teller()
     out = io.StringIO()
-    view = make_view(Format.text, out, Notes(io.StringIO()), Record(), headings=True, file=None, to_file=False)
+    view = make_view(Format.text, out, Notes(io.StringIO()), Record(), Manner(headings=True))
     for event in side_by_side(tell)[:4]:
         view.show(event)
     assert out.getvalue() == "B1 "
@@ -178,7 +179,7 @@ def test_thoughts_go_to_stderr_as_they_come_and_step_back() -> None:
     tell = Teller()
     out, err = io.StringIO(), io.StringIO()
     notes = Notes(err, dim=lambda text: f"<{text}>")
-    view = make_view(Format.text, out, notes, Record(), headings=False, file=None, to_file=False)
+    view = make_view(Format.text, out, notes, Record(), Manner(headings=False))
     for event in one_act(tell, tell.thought("a", "Let me "), tell.thought("a", "see."), tell.said("a", "A")):
         view.show(event)
     assert out.getvalue() == "A\n"
@@ -247,7 +248,7 @@ def test_a_piece_of_media_that_is_elsewhere_is_told_by_its_address() -> None:
 def test_a_picture_that_is_not_where_it_should_be_is_told_even_if_quiet(view: str) -> None:
     tell, err, record = Teller(), io.StringIO(), Record()
     notes = Notes(err, quiet=True)
-    shower = make_view(Format(view), io.StringIO(), notes, record, headings=True, file=None, to_file=False)
+    shower = make_view(Format(view), io.StringIO(), notes, record)
     for event in one_act(tell, tell.made("a", b"one"), tell.made("a", b"two")):
         if isinstance(event, ActDelta):
             record.keep(kept(event, "/a-1.png", "no room" if len(record.acts["a"].media) else None))
@@ -257,7 +258,7 @@ def test_a_picture_that_is_not_where_it_should_be_is_told_even_if_quiet(view: st
 
 def test_json_carries_the_bytes_of_what_is_nowhere_else() -> None:
     tell, out, record = Teller(), io.StringIO(), Record()
-    view = make_view(Format.json, out, Notes(io.StringIO()), record, headings=True, file=None, to_file=False)
+    view = make_view(Format.json, out, Notes(io.StringIO()), record)
     for event in one_act(tell, tell.made("a", b"one"), tell.made("a", b"two")):
         if isinstance(event, ActDelta):
             record.keep(kept(event, None, "no room") if record.acts["a"].media else kept(event, "/a-1.png"))
@@ -272,7 +273,7 @@ def test_plain_tells_of_a_picture_between_lines_of_the_answer() -> None:
     tell = Teller()
     both = io.StringIO()
     record = Record()
-    view = make_view(Format.plain, both, Notes(both), record, headings=False, file=None, to_file=False)
+    view = make_view(Format.plain, both, Notes(both), record, Manner(headings=False))
     events = [tell.run("a", output_act="a"), tell.started("a"), tell.said("a", "half a ")]
     made = tell.made("a", b"png")
     for event in (*events, made, tell.said("a", "line\n"), tell.finished("a"), tell.over("half a line\n")):

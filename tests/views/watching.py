@@ -14,6 +14,7 @@ from boticelli_cli.cli.stdio import printable
 from boticelli_cli.drivers.rehearsal import Rehearsal
 from boticelli_cli.views.gauges import Gauges
 from boticelli_cli.views.live import FRAMES_A_SECOND, LiveView
+from boticelli_cli.views.manner import Manner
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import Record
 from tests.clock import run_virtual
@@ -49,7 +50,7 @@ class Watched:
             options.pop("gauges", Gauges()),
             now=options.pop("now", lambda: self.now),
             size=lambda: (self.terminal.columns, self.terminal.lines),
-            **options,
+            manner=Manner(**options),
         )
 
     def look(self) -> None:

@@ -1,13 +1,16 @@
-"""Terminals: what the one of a stream can show, by what the environment says of it."""
+"""Capabilities: what the terminal of a stream can show, by its size and by what the environment says of it."""
 
 import os
 from collections.abc import Callable, Mapping
 from typing import TextIO
 
 from boticelli_cli.cli.stdio import printable
-from boticelli_cli.views.terminal import in_foreground
+from boticelli_cli.views.terminal import in_foreground, size
 
 __all__ = ["can_be_drawn_on", "cleaner", "dimmer", "in_ascii", "speaks_utf8"]
+
+_SMALLEST = (4, 2)
+"""On fewer columns or lines nothing can be drawn."""
 
 
 def cleaner(stream: TextIO, environ: Mapping[str, str]) -> Callable[[str], str]:
@@ -18,8 +21,10 @@ def cleaner(stream: TextIO, environ: Mapping[str, str]) -> Callable[[str], str]:
 
 
 def can_be_drawn_on(stream: TextIO, environ: Mapping[str, str]) -> bool:
-    """Whether panels can be drawn: the terminal can, it knows their frames, and nobody else is using it."""
-    return not _is_dumb(environ) and speaks_utf8(environ) and in_foreground(stream)
+    """Whether panels can be drawn: there is room, the terminal can, it knows their frames, and nobody else uses it."""
+    columns, lines = size(stream)
+    enough = columns >= _SMALLEST[0] and lines >= _SMALLEST[1]
+    return enough and not _is_dumb(environ) and speaks_utf8(environ) and in_foreground(stream)
 
 
 def dimmer(stream: TextIO, environ: Mapping[str, str]) -> Callable[[str], str]:
@@ -31,7 +36,11 @@ def dimmer(stream: TextIO, environ: Mapping[str, str]) -> Callable[[str], str]:
 
 
 def _is_dumb(environ: Mapping[str, str]) -> bool:
-    return environ.get("TERM", "dumb" if os.name != "nt" else "") == "dumb"
+    if os.name == "nt":
+        from rich.console import detect_legacy_windows
+
+        return detect_legacy_windows()
+    return environ.get("TERM", "dumb") == "dumb"
 
 
 def in_ascii(text: str) -> str:
