@@ -38,6 +38,9 @@ BY_ENDING = {
 }
 """What a file is that is named so."""
 
+NO_PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf", ".ps")
+"""What graphs are also drawn in, though not by us."""
+
 
 def graph(
     context: typer.Context,
@@ -99,8 +102,15 @@ def graph(
     with telling_errors(chosen):
         from boticelli_cli import app
         from boticelli_cli.cli.outputs import refuse_output
+        from boticelli_cli.errors import UsageError
         from boticelli_cli.views.graph import make_graph
 
+        if output is not None and shown_as is None and output.suffix.lower() in NO_PICTURES:
+            kind = output.suffix.lower().removeprefix(".")
+            raise UsageError(
+                f"--output: no {kind} can be drawn; there are .svg, .mmd, .dot and .json",
+                hint=f"boticelli graph {narrative} --format dot | dot -T{kind} > {output}",
+            )
         loaded = _loaded(narrative)
         plan = app.plan(loaded.or_raise(), model=model, only=only or [], start=start)
         refuse_output(output, [Path(narrative)])

@@ -175,7 +175,9 @@ def _held_back() -> Iterator[None]:
 
 
 def _command() -> str:
-    """The command that was typed, unless it is too long to be read."""
+    """The command that was typed, unless it is too long to be read, or is not all: something was piped in."""
+    if not sys.stdin.isatty():
+        return ""
     command = shlex.join(["boticelli", *sys.argv[1:]])
     return command if len(command) <= _READABLE and "\n" not in command else ""
 

@@ -54,6 +54,8 @@ MAX_PARALLEL = 16
 _BACKLOG = 100
 """How many events may wait for a slow reader before the acts wait for it too."""
 
+_OUR_MISTAKE = "this is a bug in boticelli; BOTICELLI_DEBUG=1 shows where it happened; please report it"
+
 _log = logging.getLogger(__name__)
 
 
@@ -246,7 +248,7 @@ class _Run:
             await self._fail(name, describe_error(error))
         except Exception as error:
             _log.debug("act '%s' failed unexpectedly", name, exc_info=True)
-            await self._fail(name, ErrorInfo("internal", f"{type(error).__name__}: {error}"))
+            await self._fail(name, ErrorInfo("internal", f"{type(error).__name__}: {error}", hint=_OUR_MISTAKE))
 
     async def _fail(self, name: str, error: ErrorInfo) -> None:
         self._end_with(name, error)

@@ -98,7 +98,7 @@ def planned_acts(plan: Plan) -> tuple[PlannedAct, ...]:
             step.act.name,
             step.act.settings.model or "",
             step.waits_for,
-            step.act.save.source if step.act.save is not None else None,
+            str(plan.narrative.folder / step.act.save.source) if step.act.save is not None else None,
         )
         for step in plan.steps
     )

@@ -5,7 +5,7 @@ from boticelli_cli.views.layout import Layout
 from boticelli_cli.views.live_act import LiveAct
 from boticelli_cli.views.manner import Manner
 from boticelli_cli.views.record import Record
-from boticelli_cli.views.report import media_line, progress, unusual_end
+from boticelli_cli.views.report import media_line, not_run, progress, unusual_end
 from boticelli_cli.views.rows import Row
 
 __all__ = ["Flow"]
@@ -28,7 +28,10 @@ class Flow:
 
     def done(self, layout: Layout, room: int) -> list[Row | Picture]:
         """What has come to be for good: as much that the rest fits into so many rows, if that can be."""
-        rows = self.act.text.take(layout.columns, max(room - len(self._heading(layout)) - 1, 1))
+        space = max(room - len(self._heading(layout)) - 1, 1)
+        crowded = len(self.act.text.rest(layout.columns, space + 1)) > space
+        # Half of it at once, so that what is below has not to move with every row.
+        rows = self.act.text.take(layout.columns, max(space // 2, 1) if crowded else None)
         return [*self._take_heading(layout), *rows] if rows else []
 
     def live(self, layout: Layout, room: int) -> list[Row]:
@@ -96,9 +99,11 @@ class Flow:
         """How it went."""
         record = self.act.record
         if record.status == "skipped":
-            return layout.rows((f"not run: {record.reason}", "dim"))
-        if record.status in ("failed", "interrupted"):
-            return layout.rows((f"({record.status} before its end)", "dim")) if self.act.has_spoken else []
+            return layout.rows((f"{not_run(record)}: {record.reason}", "dim"))
+        if record.error is not None:
+            return layout.rows((f"✗ {record.planned.act} · {record.error.message}", "red"))
+        if record.status == "interrupted":
+            return layout.rows(("(interrupted before its end)", "dim")) if self.act.has_spoken else []
         if record.finished is None or self._quiet:
             return []
         if self._headings:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
@@ -16,16 +17,22 @@ _BLANKS = str.maketrans("\n\t", "  ")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A screen of so many columns and lines. `clean` makes a text safe to be shown."""
+    """What fits on a screen: so many columns and lines. `clean` makes a text safe to be shown."""
 
     console: Console
     columns: int
     lines: int
     clean: Callable[[str], str] = str
 
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.columns, self.lines
+    @classmethod
+    def of(cls, console: Console, size: tuple[int, int], clean: Callable[[str], str]) -> Self:
+        """The layout for a screen of a size: of its columns, a twentieth is left free.
+
+        A terminal that is made narrower wraps what is too wide for it, and pushes the rows above out of reach before
+        anybody is told. While its edge is dragged, it gets narrower by little at a time.
+        """
+        columns, lines = size
+        return cls(console, columns - columns // 20, lines, clean)
 
     def row(self, *parts: str | tuple[str, str]) -> Row:
         """Texts, plain or with their styles, as one row, cut off where it ends. Line breaks in them are blanks."""
@@ -40,22 +47,13 @@ class Layout:
     def rows_of(self, renderable: RenderableType) -> list[Row]:
         return rows_of(self.console, renderable, self.columns)
 
-    @property
-    def frame(self) -> int:
-        """The columns of what is drawn around texts: some less than there are.
-
-        A terminal that is made narrower wraps what is too wide for it, and pushes the rows above out of reach before
-        anybody is told. While its edge is dragged, it gets narrower by little at a time.
-        """
-        return max(self.columns - self.columns // 20, 1)
-
     def rule(self, title: str, facts: Sequence[str]) -> Row:
         """A line across with a title at its left, and at its right as many facts as fit."""
         title = f" {self.clean(title)} " if title else ""
-        room = self.frame - cell_len(title) - 6
+        room = self.columns - cell_len(title) - 6
         shown = fitting([self.clean(fact) for fact in facts], room)
         told = f" {shown} " if shown else ""
-        gap = max(self.frame - cell_len(title) - cell_len(told) - 4, 0)
+        gap = max(self.columns - cell_len(title) - cell_len(told) - 4, 0)
         return self.row((f"──{title}{'─' * gap}{told}──", "dim"))
 
     def _text(self, parts: tuple[str | tuple[str, str], ...]) -> Text:

@@ -36,6 +36,9 @@ __all__ = ["FRAMES_A_SECOND", "LiveView"]
 FRAMES_A_SECOND = 12
 """At most. More cannot be read, and has to be sent to the other end of the line all the same."""
 
+_SHARE = 4
+"""A frame is followed by the next after so many times as long as it took, so that drawing never fills all the time."""
+
 _ROOM_FOR_MORE = 16
 """On a screen with fewer lines, only what is needed most is shown."""
 
@@ -71,7 +74,7 @@ class LiveView:
         self._flows: list[Flow] = []
         self._acts: dict[str, LiveAct] = {}
         self._turn = 0
-        self._drawn = float("-inf")
+        self._due = float("-inf")
         self._is_over = self._is_broken = False
 
     def show(self, event: Event) -> None:
@@ -92,30 +95,31 @@ class LiveView:
 
     def tick(self) -> None:
         """Draw what has changed, unless that was done a moment ago."""
-        if self._now() - self._drawn >= 1 / FRAMES_A_SECOND:
+        if self._now() >= self._due:
             self._draw()
 
     def redraw(self) -> None:
-        """Draw everything: the screen may not be what it was."""
+        """Draw everything anew: the screen may not be what it was."""
         self._screen.forget()
-        self._draw()
+        self.tick()
 
     def _draw(self) -> None:
         if not self._is_over and self._modes.may_draw():
-            self._drawn = self._now()
-            layout = self._layout()
+            start, size = self._now(), self._size()
+            layout = self._layout(size)
             with self._drawing():
                 done = self._ended(layout)
                 more, live = self._region(layout)
-                self._screen.draw([*done, *more], live, layout.size)
+                self._screen.draw([*done, *more], live, size)
+            self._due = start + max(1 / FRAMES_A_SECOND, _SHARE * (self._now() - start))
 
     def close(self) -> None:
         """Leave all that has come on the screen, and nothing that would still move."""
         try:
             if not self._is_over:
                 self._is_over = True
-                layout = self._layout()
-                self._screen.draw(self._all(layout), [], layout.size)
+                size = self._size()
+                self._screen.draw(self._all(self._layout(size)), [], size)
         finally:
             self._modes.give_back()
         if self._is_broken:
@@ -159,20 +163,22 @@ class LiveView:
         return rows
 
     def _end(self, event: RunFinished | RunFailed | RunInterrupted) -> None:
-        layout = self._layout()
+        size = self._size()
+        layout = self._layout(size)
         self._is_over = True
         with self._drawing():
-            self._screen.draw([*self._all(layout), *self._last_words(event, layout)], [], layout.size)
+            self._screen.draw([*self._all(layout), *self._last_words(event, layout)], [], size)
         if not self._notes.are_seen_on(self._file):
             tell_end(event, self._record, self._notes)
 
     def _last_words(self, event: RunFinished | RunFailed | RunInterrupted, layout: Layout) -> list[Row]:
         """What is said once a run is over."""
         rows: list[Row] = []
-        if isinstance(event, RunFinished) and self._record.output_act is None:
+        if isinstance(event, RunFinished) and self._record.output_act is None and event.output.strip():
             rows += self._output(event.output, layout)
         if not self._notes.quiet and (self._manner.headings or self._manner.verbose):
             again = "" if isinstance(event, RunFailed) else self._manner.again  # its panel says what to type next
+            rows += [()] if not self._manner.headings else []
             rows += summary(self._record, layout, verbose=self._manner.verbose, again=again)
         if isinstance(event, RunFailed):
             error = event.error
@@ -199,8 +205,8 @@ class LiveView:
         """The act whose turn it is: the first that has not been printed to its end."""
         return self._flows[self._turn] if self._turn < len(self._flows) else None
 
-    def _layout(self) -> Layout:
-        return Layout(self._console, *self._size(), self._notes.clean)
+    def _layout(self, size: tuple[int, int]) -> Layout:
+        return Layout.of(self._console, size, self._notes.clean)
 
     def _region(self, layout: Layout) -> tuple[list[Row | Picture], list[Row]]:
         """What of the act whose turn it is has come to be for good; and all that may still change."""

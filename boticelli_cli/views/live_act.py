@@ -17,14 +17,11 @@ _READABLE = 0.5
 """Seconds that a number stays before it changes: one that changes with every frame cannot be read."""
 
 _LINE = 500
-"""Of a line that has no end, so many characters are kept: more than any screen shows."""
+"""Of thoughts so many characters are kept: more than a screen is wide."""
 
 
 class LiveAct:
-    """An act on the screen.
-
-    `text` is what it answers, `thought` the last line that it has thought.
-    """
+    """An act on the screen. `text` is what it answers."""
 
     def __init__(
         self,
@@ -37,7 +34,7 @@ class LiveAct:
     ) -> None:
         self.record = record
         self.text = text
-        self.thought = ""
+        self._thoughts = ""
         self.has_spoken = False
         self._gauges = gauges
         self._clean = clean
@@ -83,7 +80,7 @@ class LiveAct:
             return ""
         length = f" ({self.thought_length})"
         room = max(width - len(length) - 2, 1)
-        thought = self.thought.strip()
+        thought = next((" ".join(line.split()) for line in reversed(self._thoughts.split("\n")) if line.strip()), "")
         return f"✻ {end_of(thought, room)}{length}"
 
     @property
@@ -105,8 +102,7 @@ class LiveAct:
 
     def _think(self, text: str) -> None:
         self._thought_length += len(text)
-        lines = (self.thought + self._clean(text).replace("\t", " ")).split("\n")
-        self.thought = next((line for line in reversed(lines) if line.strip()), "")[-_LINE:]
+        self._thoughts = (self._thoughts + self._clean(text))[-_LINE:]
 
     def _measure(self) -> None:
         now = self._now()
@@ -118,7 +114,7 @@ class LiveAct:
         if self._first is None:
             return
         if tokens := round(self._tokens):
-            self._facts.append(f"~{tokens:,} tokens")
+            self._facts.append(f"~{tokens:,} token{'s' if tokens > 1 else ''}")
             if now - self._first >= 1:
                 self._facts.append(f"{self._tokens / (now - self._first):.0f} tokens/s")
         self._cost = self._price()

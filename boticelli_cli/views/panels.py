@@ -47,6 +47,8 @@ def progress_line(record: Record, running: Iterable[LiveAct], layout: Layout) ->
     facts = [f"{record.count('finished')} of {total} act{'s' if total != 1 else ''} done"]
     if acts:
         facts.append(f"{len(acts)} running")
+    if failed := record.count("failed"):
+        facts.append(f"{failed} failed")
     if waiting := record.count("planned"):
         facts.append(f"{waiting} waiting")
     guessed = sum(act.cost() for act in acts)
@@ -56,10 +58,10 @@ def progress_line(record: Record, running: Iterable[LiveAct], layout: Layout) ->
 
 
 def _box(act: LiveAct, layout: Layout, height: int) -> list[Row]:
-    inner = replace(layout, columns=max(layout.frame - 4, 1))
+    inner = replace(layout, columns=max(layout.columns - 4, 1))
     rows = _tail(act, inner, height - _FRAME)
     planned = act.record.planned
-    room = layout.frame - 6
+    room = layout.columns - 6
     panel = Panel(
         _Rows(rows),
         title=Text(layout.clean(fitting([planned.act, planned.model], room) or planned.act), style="default"),
@@ -67,7 +69,7 @@ def _box(act: LiveAct, layout: Layout, height: int) -> list[Row]:
         subtitle=Text(fitting([*act.facts(), *filter(None, [act.thought_length])], room)),
         subtitle_align="right",
         border_style="dim",
-        width=layout.frame,
+        width=layout.columns,
         height=height,
     )
     return layout.rows_of(panel)
@@ -76,7 +78,8 @@ def _box(act: LiveAct, layout: Layout, height: int) -> list[Row]:
 def _tail(act: LiveAct, layout: Layout, height: int) -> list[Row]:
     """The end of an act's text; or what it thinks, or waits for."""
     if act.has_spoken and act.record.waiting is None:
-        return act.text.rest(layout.columns, height)
+        rows = act.text.rest(layout.columns, height)
+        return rows[1:] if rows and not rows[0] else rows
     thought = act.thought_line(layout.columns)
     if thought and act.record.waiting is None:
         return [layout.row((thought, "dim italic"))]

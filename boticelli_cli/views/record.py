@@ -1,6 +1,7 @@
 """The record: what is known of a run so far, gathered from its events. Every view that looks back looks here."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -60,11 +61,21 @@ class ActRecord:
     started: ActStarted | None = None
     finished: ActFinished | None = None
     error: ErrorInfo | None = None
+    ended: datetime | None = None
     reason: str | None = None
 
     @property
     def text(self) -> str:
         return "".join(self.pieces)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran, however it ended."""
+        if self.finished is not None:
+            return self.finished.seconds
+        if self.started is None or self.ended is None:
+            return None
+        return (self.ended - self.started.at).total_seconds()
 
     @property
     def has_ended(self) -> bool:
@@ -117,7 +128,7 @@ class Record:
                 act.finished, act.status = event, "finished"
             case ActFailed():
                 act = self.acts[event.act]
-                act.error, act.status = event.error, "failed"
+                act.error, act.status, act.ended = event.error, "failed", event.at
             case ActSkipped():
                 act = self.acts[event.act]
                 act.reason, act.status = event.reason, "skipped"
@@ -125,7 +136,7 @@ class Record:
                 self.end = event
                 for act in self.acts.values():
                     if act.status == "running":
-                        act.status = "interrupted"
+                        act.status, act.ended = "interrupted", event.at
             case RunFinished() | RunFailed():
                 self.end = event
 
@@ -138,6 +149,15 @@ class Record:
         if not isinstance(event, ActDelta) or event.media is None:
             return None
         return next((each for each in self.acts[event.act].media[-1:] if each.media is event.media), None)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long the run took, once it is over."""
+        if self.started is None or self.end is None:
+            return None
+        return (
+            self.end.seconds if isinstance(self.end, RunFinished) else (self.end.at - self.started.at).total_seconds()
+        )
 
     @property
     def usage(self) -> Usage:

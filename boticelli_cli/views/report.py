@@ -14,7 +14,7 @@ from boticelli_cli.events import (
     Event,
 )
 from boticelli_cli.messages import Usage
-from boticelli_cli.views.record import KeptMedia, Record
+from boticelli_cli.views.record import ActRecord, KeptMedia, Record
 
 __all__ = [
     "attempts",
@@ -23,6 +23,7 @@ __all__ = [
     "error_lines",
     "kept_texts",
     "media_line",
+    "not_run",
     "progress",
     "seconds_in_words",
     "unusual_end",
@@ -55,7 +56,7 @@ def progress(event: Event, record: Record) -> str | None:
             again = f"attempt {event.attempt} in {seconds_in_words(event.seconds)}"
             return f"↻ {event.act} · {event.error.message} · {again}"
         case ActSkipped():
-            return f"- {event.act} · not run: {event.reason}"
+            return f"- {event.act} · {not_run(record.acts[event.act])}: {event.reason}"
     return None
 
 
@@ -73,6 +74,11 @@ def ending(record: Record, seconds: float | None) -> str | None:
     if seconds is not None:
         facts.append(seconds_in_words(seconds))
     return " · ".join(fact for fact in facts if fact)
+
+
+def not_run(act: ActRecord) -> str:
+    """What became of an act that was skipped: it may have been asked, and have waited for its turn."""
+    return "given up" if act.started is not None else "not run"
 
 
 def attempts(record: Record) -> Iterator[str]:

@@ -82,21 +82,16 @@ class _Frame:
     def print(self, done: Sequence[Row | Picture]) -> None:
         """Put rows for good where the region begins, which from then on begins below them.
 
-        Rows that are there already stay as they are: text that was live becomes text that stays, unseen.
+        They are written whole, and wrap if they must: a terminal may have another size since they were live, and
+        tell us a quarter of a second later (tmux). If they are there already, the region below them stays as it is.
         """
-        same = 0
-        for new, old in zip(done, self._drawn, strict=False):
-            if new != old or not all(map(_is_sure, _cells(old))):
-                break
-            same += 1
-        if same < len(done):
-            self._go_to(same)
+        are_there = len(done) <= len(self._drawn) and all(
+            new == old and all(map(_is_sure, _cells(old))) for new, old in zip(done, self._drawn, strict=False)
+        )
+        if not are_there:
             self.erase()
-            self.parts += (self._place(item) for item in done[same:])
-        else:
-            self._go_to(same)
-            self._drawn = self._drawn[same:]
-        self._at = 0
+        self.parts += (self._place(item) for item in done)
+        self._drawn = self._drawn[len(done) :]
 
     def show(self, live: Sequence[Row]) -> None:
         """Change the region from what is drawn into what is wanted, row by row."""
@@ -117,16 +112,17 @@ class _Frame:
             self.parts.append(f"\x1b[{self._at}A\r{AUTOWRAP_ON}" if self._at else f"\r{AUTOWRAP_ON}")
 
     def _go_to(self, row: int) -> None:
-        """Go down to a row, which is made if it is the one below the last."""
-        rows = max(len(self._drawn), 1)
-        if (steps := min(row, rows - 1) - self._at) > 0:
-            self.parts.append(f"\x1b[{steps}B")
-        if row >= rows:
-            self.parts.append("\r\n")
+        """Go down to a row, and make it if it is not there yet.
+
+        By line feeds, which do so wherever the screen ends: a way down that stops there would lead too far up later, to
+        rows that are done.
+        """
+        if row > self._at:
+            self.parts.append("\r" + "\n" * (row - self._at))
         self._at = row
 
     def _place(self, item: Row | Picture) -> str:
-        return item.block if isinstance(item, Picture) else f"{self._paint(item)}\r\n"
+        return item.block if isinstance(item, Picture) else f"{ERASE_LINE}{self._paint(item)}\r\n"
 
     def _change(self, old: Row, new: Row) -> str:
         """What writes that part of a row that is another than before.

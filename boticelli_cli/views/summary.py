@@ -22,7 +22,7 @@ _LEAVE_OUT_FIRST = ("cached", "first", "model", "in", "out", "time", "cost")
 
 def summary(record: Record, layout: Layout, *, verbose: bool = False, again: str = "") -> list[Row]:
     """The rows of a run's summary. With `verbose`, also what each act waited for and how often it was asked."""
-    if record.started is None:
+    if not record.in_order:
         return []
     rows = layout.rows_of(_table(record, layout.columns, layout.clean))
     for line in (*_lines(record), *(attempts(record) if verbose else ()), *([f"again: {again}"] if again else ())):
@@ -58,22 +58,21 @@ def _cells(act: ActRecord) -> dict[str, str]:
         "in": _count(usage.input),
         "out": _count(usage.output),
         "cached": _count(usage.cached_input),
-        "time": seconds_in_words(done.seconds) if done else "",
+        "time": seconds_in_words(act.seconds) if act.seconds is not None else "",
         "first": seconds_in_words(first) if first is not None else "",
         "cost": ("?" if done.cost_usd is None else dollars(done.cost_usd)) if done else "",
     }
 
 
 def _total(record: Record) -> dict[str, str]:
-    usage, end = record.usage, record.end
-    seconds = getattr(end, "seconds", None)
+    usage = record.usage
     return {
         "act": f"  {record.count('finished')} of {len(record.acts)}",
         "model": "",
         "in": _count(usage.input),
         "out": _count(usage.output),
         "cached": _count(usage.cached_input),
-        "time": seconds_in_words(seconds) if seconds is not None else "",
+        "time": seconds_in_words(record.seconds) if record.seconds is not None else "",
         "first": "",
         "cost": dollars(record.cost_usd),
     }

@@ -5,7 +5,7 @@ import os
 import pty
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.segment import Segment
@@ -26,18 +26,20 @@ class Shown:
         console = Console(file=io.StringIO(), force_terminal=True, color_system="standard" if color else None)
         self.screen = Screen(self.file, console)
         self.written = 0
+        self.told = columns, lines
 
     def draw(self, done: list[str | Picture], live: list[str] = []) -> str:  # noqa: B006
-        size = self.emulator.columns, self.emulator.lines
         rows = [row(each) if isinstance(each, str) else each for each in done]
-        self.screen.draw(rows, [row(each) for each in live], size)
+        self.screen.draw(rows, [row(each) for each in live], self.told)
         new = self.file.getvalue()[self.written :]
         self.written += len(new)
         self.emulator.feed(new.encode())
         return new
 
-    def resize(self, columns: int, lines: int) -> None:
+    def resize(self, columns: int, lines: int, *, told: bool = True) -> None:
         self.emulator.resize(columns, lines)
+        if told:
+            self.told = columns, lines
 
     @property
     def lines_to_the_last(self) -> str:
@@ -89,11 +91,13 @@ def test_writes_only_that_part_of_a_row_that_has_changed() -> None:
     assert "│" not in frame
 
 
-def test_does_not_write_again_what_is_done_as_it_was_live() -> None:
+def test_leaves_the_region_as_it_is_when_what_was_live_is_done() -> None:
     shown = Shown()
     shown.draw([], ["the wind", "and the", "edge"])
     frame = shown.draw(["the wind"], ["and the rain", "edge"])
-    assert "wind" not in frame
+    assert "rain" in frame
+    assert "and the" not in frame
+    assert "edge" not in frame
     assert shown.lines == ["the wind", "and the rain", "edge"]
 
 
@@ -252,3 +256,30 @@ def test_keeps_every_row_once_through_any_resizes(
             shown.resize(*size)
     shown.draw(["end"])
     assert [line for line in shown.lines if line] == [*done, "end"]
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 9), st.none() | st.tuples(st.integers(12, 40), st.integers(4, 12)))
+    ),
+    st.booleans(),
+)
+def test_loses_nothing_while_it_is_not_told_of_another_size(
+    steps: list[tuple[int, int, tuple[int, int] | None]], told_in_the_end: bool
+) -> None:
+    shown = Shown(columns=40, lines=12)
+    above = [f"above {number}" for number in range(8)]
+    shown.emulator.feed("".join(f"{line}\r\n" for line in above).encode())
+    live = [f"row {number:03}" for number in range(100)]
+    at = 0
+    for done, rows, size in steps:
+        shown.draw(live[at : at + done], live[at + done : at + done + rows])
+        at += done
+        if size is not None:
+            shown.resize(*size, told=False)
+    if told_in_the_end:
+        shown.told = shown.emulator.columns, shown.emulator.lines
+    shown.draw(["end"], [])
+    lines = iter(shown.lines)
+    assert all(line in lines for line in [*above, *live[:at], "end"])
