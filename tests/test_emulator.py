@@ -108,7 +108,8 @@ def test_reflow_loses_no_character_whatever_the_sizes(lines: list[str], sizes: l
         emulator.resize(*size)
         assert (emulator.columns, emulator.lines, len(emulator.rows)) == (*size, size[1])
     emulator.resize(90, 9)
-    assert [line for line in emulator.everything.split("\n") if line] == lines
+    # As characters: where a wide one did not fit at the end of a row, tmux forgets that the row went on.
+    assert "".join(emulator.everything.split()) == "".join("".join(lines).split())
 
 
 @given(LINES, SIZES)
