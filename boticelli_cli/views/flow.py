@@ -100,8 +100,9 @@ class Flow:
         record = self.act.record
         if record.status == "skipped":
             return layout.rows((f"{not_run(record)}: {record.reason}", "dim"))
-        if record.error is not None:
-            return layout.rows((f"✗ {record.planned.act} · {record.error.message}", "red"))
+        if record.error is not None:  # of an answer alone, the panel below says as much
+            told = f"✗ {record.planned.act} · {record.error.message}"
+            return layout.rows((told, "red")) if self._headings else []
         if record.status == "interrupted":
             return layout.rows(("(interrupted before its end)", "dim")) if self.act.has_spoken else []
         if record.finished is None or self._quiet:
