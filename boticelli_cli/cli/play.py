@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from boticelli_cli.cli.keeper import Keeper
     from boticelli_cli.events import Event
     from boticelli_cli.views.base import View
+    from boticelli_cli.views.manner import Manner
     from boticelli_cli.views.record import Record
 
 __all__ = ["play", "wait_for"]
@@ -60,9 +61,7 @@ def play(
     from boticelli_cli.cli.keeper import Keeper
     from boticelli_cli.views.format import choose_format
     from boticelli_cli.views.gauges import Gauges
-    from boticelli_cli.views.images import protocol
     from boticelli_cli.views.make import make_view
-    from boticelli_cli.views.manner import Manner
     from boticelli_cli.views.notes import Notes
     from boticelli_cli.views.record import Record
 
@@ -82,15 +81,13 @@ def play(
         expecting=chosen is Format.live,
         stop=stop,
     )
-    again, pictures = _command(), protocol(environ)
-    manner = Manner(headings=headings, verbose=options.verbose, again=again, pictures=pictures)
     with opened_for(output, chosen) as file:
         view = make_view(
             chosen,
             cleaned(sys.stdout) if sys.stdout.isatty() and chosen in (Format.plain, Format.text) else sys.stdout,
             notes,
             record,
-            manner,
+            _manner(options, headings),
             file=file,
             to_file=output is not None,
             gauges=Gauges(app.text_tokens, prepared.cost_so_far),
@@ -107,6 +104,15 @@ def play(
             if save_audio is not None:
                 write_audio(save_audio, record, keeper, notes)
     return _exit_code(record)
+
+
+def _manner(options: GlobalOptions, headings: bool) -> "Manner":
+    from boticelli_cli.app import environment
+    from boticelli_cli.views.images import protocol
+    from boticelli_cli.views.manner import Manner
+
+    pictures = protocol(environment())
+    return Manner(headings=headings, verbose=options.verbose, again=_command(), pictures=pictures)
 
 
 async def _show(
@@ -171,7 +177,8 @@ def _held_back() -> Iterator[None]:
         with redirect_stderr(held):
             yield
     finally:
-        cleaned(sys.stderr).write(held.getvalue())
+        with suppress(OSError):  # the terminal is gone
+            cleaned(sys.stderr).write(held.getvalue())
 
 
 def _command() -> str:

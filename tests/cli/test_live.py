@@ -1,7 +1,11 @@
 """The live view of real processes in real terminals."""
 
+import os
+import pty
 import random
+import shlex
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -13,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.cli.jobs import Job, job
+from tests.cli.stories import CHAIN, write
 from tests.emulator import stays_in_reach
-from tests.process import Terminal
+from tests.process import COMMAND, PATIENCE, Terminal, environment
 
 RECITAL = [sys.executable, "-m", "tests.recital"]
 
@@ -148,6 +153,22 @@ def test_ctrl_z_clears_the_region_away_and_fg_draws_it_again(folder: Path) -> No
         assert job.hear() == "ended 130"
         job.until(lambda: job.is_as_before)
         assert letters(job.emulator.everything).count("P001.") == 1
+
+
+def test_a_terminal_that_goes_away_does_not_take_the_answer_with_it(folder: Path) -> None:
+    story = write(folder, CHAIN)
+    ours, its = pty.openpty()
+    program = shlex.join([*COMMAND, "run", story, "-m", "rehearsal", "-o", "answer.md"])
+    environ = environment({"TERM": "xterm-256color"})
+    command = ["sh", "-c", f"trap '' HUP; exec {program}"]  # as nohup has it
+    with subprocess.Popen(command, stdin=its, stdout=its, stderr=its, env=environ, start_new_session=True) as process:
+        os.close(its)
+        seen = b""
+        while b"rehearsal" not in seen:
+            seen += os.read(ours, 65536)
+        os.close(ours)
+        assert process.wait(PATIENCE) == 0
+    assert (folder / "answer.md").read_text().startswith("This is a rehearsal")
 
 
 def test_an_exception_of_ours_leaves_a_sane_terminal(folder: Path) -> None:
