@@ -97,6 +97,7 @@ def inline(source: str, base: Style | None = None) -> Marked:
 class _Builder:
     def __init__(self, base: Style | None) -> None:
         self._styles: list[Style | None] = [base]
+        self._opened: list[int] = []
         self._links: list[tuple[int, str]] = []
         self._parts: list[tuple[str, Style | None]] = []
         self._length = 0
@@ -105,8 +106,10 @@ class _Builder:
     def add(self, token: Token) -> None:
         if token.type in _OPENING:
             self._styles.append(_with(self._styles[-1], _OPENING[token.type]))
+            self._opened.append(self._length)
         elif token.type in _CLOSING:
             self._styles.pop()
+            self._opened.pop()
         else:
             self._add_other(token)
 
@@ -118,8 +121,8 @@ class _Builder:
         match token.type:
             case "text":
                 found = None if self._doubt is not None else _DOUBTFUL.search(token.content)
-                if found:
-                    self._doubt = self._length + found.start()
+                if found:  # what is around it would be undone: links and code come before emphasis
+                    self._doubt = self._opened[0] if self._opened else self._length + found.start()
                 self._say(token.content)
             case "softbreak" | "hardbreak":
                 self._break()

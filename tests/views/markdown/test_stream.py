@@ -201,6 +201,7 @@ LINE = "x" * 15 + " "
         (LINE * 8 + "some words", "\n- and others, and others"),
         (LINE * 8 + "some &am", "p; and others, and others"),
         (LINE * 8 + "some words\\", "* and others, and others"),
+        (LINE + "**" + LINE * 6 + "[open and 中**粗 and more and more and more and more ", "**](y)"),
     ],
     ids=lambda pieces: pieces[1],
 )
