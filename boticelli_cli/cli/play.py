@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from boticelli_cli.app import Prepared
     from boticelli_cli.cli.keeper import Keeper
     from boticelli_cli.events import Event
-    from boticelli_cli.views.base import View
+    from boticelli_cli.views.base import Moving, View
     from boticelli_cli.views.manner import Manner
     from boticelli_cli.views.record import Record
 
@@ -120,15 +120,17 @@ async def _show(
 ) -> None:
     """Show events until there are no more, or until they cannot be shown."""
     _stop_on_signals(stop)
-    frames = asyncio.create_task(_keep_drawing(view), name="frames")
-    following = asyncio.create_task(_follow(events, view, keeper), name="events")
+    tasks = {asyncio.create_task(_follow(events, view, keeper), name="events")}
+    if view.moving is not None:
+        tasks.add(asyncio.create_task(_keep_drawing(view.moving), name="frames"))
     try:
-        await asyncio.wait({frames, following}, return_when=asyncio.FIRST_COMPLETED)
-        await (following if following.done() else frames)
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            await task
     finally:
-        for task in (frames, following):
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(frames, following, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         view.close()
 
 
@@ -140,8 +142,8 @@ async def _follow(events: "AsyncGenerator[Event, None]", view: "View", keeper: "
             view.show(event)
 
 
-async def _keep_drawing(view: "View") -> None:
-    """Have the view draw what has changed, and all anew when the terminal has another size."""
+async def _keep_drawing(view: "Moving") -> None:
+    """Have a view draw what has changed, and all anew when the terminal has another size."""
     resized = asyncio.Event()
     if hasattr(signal, "SIGWINCH"):
         asyncio.get_running_loop().add_signal_handler(signal.SIGWINCH, resized.set)

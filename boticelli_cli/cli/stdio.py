@@ -30,9 +30,10 @@ def prepare_streams() -> None:
 
 
 def leave_stdout() -> None:
-    """Stop writing to a stream that takes nothing more, so that not even Python's last flush complains."""
-    with suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    """Stop writing to a stream that takes nothing more."""
+    from boticelli_cli.views.terminal import lead_nowhere
+
+    lead_nowhere(sys.stdout)
 
 
 def printable(text: str) -> str:

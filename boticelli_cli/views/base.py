@@ -4,20 +4,27 @@ from typing import Protocol
 
 from boticelli_cli.events import Event
 
-__all__ = ["Still", "View"]
+__all__ = ["Moving", "Still", "View"]
+
+
+class Moving(Protocol):
+    """What is drawn again as time goes by: `tick` many times a second, `redraw` when the terminal may have lost it."""
+
+    def tick(self) -> None: ...
+
+    def redraw(self) -> None: ...
 
 
 class View(Protocol):
     """Shows the events of a run, one after another. `close` leaves the terminal as it was found.
 
-    `tick` is called many times a second, `redraw` when the terminal may have lost what it showed.
+    `moving` is that part of it, if there is one, in which something changes without an event.
     """
 
+    @property
+    def moving(self) -> Moving | None: ...
+
     def show(self, event: Event) -> None: ...
-
-    def tick(self) -> None: ...
-
-    def redraw(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -25,11 +32,9 @@ class View(Protocol):
 class Still:
     """What a view is in which nothing moves by itself."""
 
-    def tick(self) -> None:
-        pass
-
-    def redraw(self) -> None:
-        pass
+    @property
+    def moving(self) -> None:
+        return None
 
     def close(self) -> None:
         pass

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TextIO
+from typing import Self, TextIO
 
 from rich.console import Console
 
@@ -76,6 +76,10 @@ class LiveView:
         self._turn = 0
         self._due = float("-inf")
         self._is_over = self._is_broken = False
+
+    @property
+    def moving(self) -> Self:
+        return self
 
     def show(self, event: Event) -> None:
         self._record.add(event)

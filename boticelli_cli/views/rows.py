@@ -4,7 +4,7 @@ from rich.console import Console, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-__all__ = ["Row", "one_row", "plain", "rows_of"]
+__all__ = ["Row", "one_row", "plain", "rows_of", "trimmed"]
 
 Row = tuple[Segment, ...]
 """One line of the screen, without a line feed and without blanks at its end."""
@@ -14,7 +14,7 @@ def rows_of(console: Console, renderable: RenderableType, width: int) -> list[Ro
     """The rows that a renderable fills at so many columns."""
     options = console.options.update(width=max(width, 1), height=None)
     lines = console.render_lines(renderable, options, pad=False)
-    return [_trimmed([segment for segment in line if not segment.control]) for line in lines]
+    return [trimmed([segment for segment in line if not segment.control]) for line in lines]
 
 
 def plain(row: Row) -> str:
@@ -29,7 +29,7 @@ def one_row(console: Console, text: Text, width: int) -> Row:
     return tuple(text.render(console))
 
 
-def _trimmed(line: list[Segment]) -> Row:
+def trimmed(line: list[Segment]) -> Row:
     """A line without the blanks that pad it, unless they have a background to show."""
     while line and (line[-1].style is None or line[-1].style.bgcolor is None):
         last = line.pop()

@@ -27,6 +27,7 @@ __all__ = [
     "Modes",
     "give_back_at_once",
     "in_foreground",
+    "lead_nowhere",
     "size",
     "write",
 ]
@@ -225,10 +226,15 @@ def write(stream: TextIO, text: str) -> None:
         stream.write(text)
         stream.flush()
     except (OSError, ValueError):
-        with suppress(OSError, ValueError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
+        lead_nowhere(stream)
+
+
+def lead_nowhere(stream: TextIO) -> None:
+    """Have a stream take everything from now on and keep nothing: not even Python's last flush complains."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def size(stream: TextIO) -> tuple[int, int]:

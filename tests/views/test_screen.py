@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -202,6 +203,7 @@ def test_a_terminal_that_is_gone_takes_everything() -> None:
         os.close(ours)
         screen.draw([row("one")], [row("live")], (20, 8))
         screen.draw([row("two")], [], (20, 8))
+        assert os.fstat(file.fileno()).st_rdev == Path(os.devnull).stat().st_rdev
 
 
 # Whatever is drawn, in whatever order

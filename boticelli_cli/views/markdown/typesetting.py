@@ -27,7 +27,7 @@ from boticelli_cli.views.markdown.leaf import (
 )
 from boticelli_cli.views.markdown.table import table_rows
 from boticelli_cli.views.markdown.wrapping import fold, wrap
-from boticelli_cli.views.rows import Row
+from boticelli_cli.views.rows import Row, trimmed
 
 __all__ = ["Typesetter"]
 
@@ -144,10 +144,4 @@ def _folded(parts: list[Part], width: int) -> list[Body]:
 
 
 def _row(margin: Iterable[Part], body: Body) -> Row:
-    """A row without blanks at its end."""
-    row = [Segment(text, style) for text, style in margin] + body
-    while row:
-        last = row.pop()
-        if text := last.text.rstrip(" "):
-            return (*row, Segment(text, last.style))
-    return ()
+    return trimmed([*(Segment(text, style) for text, style in margin), *body])
