@@ -393,7 +393,7 @@ def _with_model(narrative: Narrative, model: str | None, default: str) -> Narrat
 def _cost_of(config: Config, catalog: Catalog, model: str, finish: Finish) -> float | None:
     """What an answer of a model cost, by the model that served it. The embedded one is free."""
     try:
-        placed = place(catalog.resolve(model, today()).model)
+        placed = catalog.place(catalog.resolve(model, today()).model)
     except UsageError:  # a driver of the caller's own, and a model that only it knows
         return None
     if placed.provider == EMBEDDED:

@@ -5,7 +5,7 @@ refuses a name that the catalogue does not know: new models work the day they ap
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
@@ -76,15 +76,17 @@ class Resolved:
     notice: str | None = None
 
 
-def place(model: str) -> PlacedModel:
-    """Whose a model is. Raises UsageError for one that nothing places."""
+def place(model: str, providers: Collection[str] = PROVIDERS) -> PlacedModel:
+    """Whose a model is, of these providers. Raises UsageError for one that nothing places."""
     provider, slash, name = model.partition("/")
-    if slash and provider in PROVIDERS and name:
+    if slash and provider in providers and name:
         return PlacedModel(provider, name)
-    if slash and provider in PROVIDERS:
+    if slash and provider in providers:
         raise UsageError(f"model '{model}' has no name after the slash; write it as provider/model")
     if slash:
-        hint = did_you_mean(provider, PROVIDERS) or f"; there are {', '.join(PROVIDERS)}"
+        hint = did_you_mean(provider, providers) or (
+            f"; there are {', '.join(providers)}, and others under 'providers' in the configuration"
+        )
         raise UsageError(f"model '{model}' names unknown provider '{provider}'{hint}")
     for pattern, owner in _PREFIXES:
         if re.match(pattern, model):
@@ -99,8 +101,9 @@ class Catalog:
     Models are given as people write them, `provider/model` or a bare name; what nothing places is unknown.
     """
 
-    def __init__(self, read: Callable[[], Entries]) -> None:
+    def __init__(self, read: Callable[[], Entries], providers: Collection[str] = PROVIDERS) -> None:
         self._read = read
+        self._providers = providers
 
     @classmethod
     def builtin(cls) -> "Catalog":
@@ -110,7 +113,18 @@ class Catalog:
     def with_listed(self, provider: str, listed: Iterable[ListedModel]) -> "Catalog":
         """This catalogue over what a provider lists: it keeps its word, and is filled in where it says nothing."""
         listed = tuple(listed)
-        return Catalog(lambda: replace(self._entries, models=tuple(_merged(self._entries.models, provider, listed))))
+        return Catalog(
+            lambda: replace(self._entries, models=tuple(_merged(self._entries.models, provider, listed))),
+            self._providers,
+        )
+
+    def with_providers(self, names: Iterable[str]) -> "Catalog":
+        """This catalogue, in which the providers of the configuration have models too."""
+        return Catalog(lambda: self._entries, tuple(dict.fromkeys((*self._providers, *names))))
+
+    def place(self, model: str) -> PlacedModel:
+        """Whose a model is. Raises UsageError for one that nothing places."""
+        return place(model, self._providers)
 
     def models(self) -> tuple[Model, ...]:
         """All models, the newest first, the retired ones too, the embedded ones not."""
@@ -118,7 +132,7 @@ class Catalog:
 
     def find(self, model: str) -> Model | None:
         """What is known of a model, if anything is."""
-        placed = _placed(model)
+        placed = self._placed(model)
         if placed is None or placed.provider == EMBEDDED:
             return None
         return self._by_place.get(placed)
@@ -127,7 +141,7 @@ class Catalog:
         """How a model is called: as the catalogue says, else by its name, else streaming."""
         if found := self.find(model):
             return found.call
-        placed = _placed(model)
+        placed = self._placed(model)
         is_live = placed is not None and placed.provider == "gemini" and _LIVE_NAME.search(placed.name)
         return "live" if is_live else "sse"
 
@@ -170,6 +184,12 @@ class Catalog:
     def _by_place(self) -> Mapping[PlacedModel, Model]:
         return {PlacedModel(model.provider, model.id): model for model in self._entries.models}
 
+    def _placed(self, model: str) -> PlacedModel | None:
+        try:
+            return self.place(model)
+        except UsageError:
+            return None
+
     def _heir(self, model: Model, today: date) -> Model | None:
         """The first of a model's replacements that still answers."""
         seen = {model.id}
@@ -179,13 +199,6 @@ class Catalog:
             if heir is None or not heir.is_gone(today):
                 return heir
             model = heir
-        return None
-
-
-def _placed(model: str) -> PlacedModel | None:
-    try:
-        return place(model)
-    except UsageError:
         return None
 
 

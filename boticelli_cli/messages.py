@@ -4,11 +4,12 @@ Values only, frozen and without I/O. They say what every provider can say in som
 of any provider's wire format.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 __all__ = [
+    "CachePoint",
     "Delta",
     "Effort",
     "Finish",
@@ -31,6 +32,7 @@ __all__ = [
     "ToolChoice",
     "ToolResult",
     "Usage",
+    "parts_of",
 ]
 
 MediaKind = Literal["image", "audio", "video", "document"]
@@ -66,10 +68,14 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Thought:
-    """What a model thought before it spoke. `signature` is the provider's seal on it, to be sent back unchanged."""
+    """What a model thought before it spoke. `signature` is the provider's seal on it, to be sent back unchanged.
+
+    Of a `redacted` one there is nothing but the seal: its text is empty.
+    """
 
     text: str
     signature: str | None = None
+    redacted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,11 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class ToolResult:
-    """What became of a tool call: `output` is plain JSON data, or with `is_error` what went wrong."""
+    """What became of a tool call: `output` is plain JSON data, or with `is_error` what went wrong.
+
+    A tuple is an output of several pieces, of `Text` and `Media`. Dialects that know texts only carry other data as
+    JSON, and give it back as that text. `name` is empty where a dialect tells a result by its call's `id` alone.
+    """
 
     name: str
     output: Any
@@ -95,7 +105,14 @@ class ToolResult:
     is_error: bool = False
 
 
-Part = Text | Media | Thought | ToolCall | ToolResult
+@dataclass(frozen=True, slots=True)
+class CachePoint:
+    """A mark: the provider may keep what stands before it, for about so long, and read it cheaply next time."""
+
+    ttl: Literal["5m", "1h"] | None = None
+
+
+Part = Text | Media | Thought | ToolCall | ToolResult | CachePoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +141,15 @@ class Request:
     answer has to satisfy; `options` go to the provider as they are, in its own words, over everything else.
     `timeout` is in seconds, for one attempt from its start to its last delta; `retries` is how many more
     attempts there may be.
+
+    `fallback` are the models to ask when this one does not answer. `session` names the conversation that this belongs
+    to, and `route` the kind of request that it is, where somebody said so ("background"). `dialect` is whose words
+    `options` are, where they are not those of whoever is asked.
     """
 
     model: str
     messages: tuple[Message, ...]
-    system: str | None = None
+    system: str | tuple[Text | CachePoint, ...] | None = None
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
@@ -136,11 +157,27 @@ class Request:
     thinking: Thinking | None = None
     show_thoughts: bool = True
     schema: Mapping[str, Any] | None = None
-    tools: tuple[Tool, ...] = ()
+    tools: tuple[Tool | CachePoint, ...] = ()
     tool_choice: ToolChoice | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     timeout: float | None = None
     retries: int | None = None
+    fallback: tuple[str, ...] = ()
+    session: str | None = None
+    route: str | None = None
+    dialect: str | None = None
+
+    @property
+    def system_text(self) -> str | None:
+        """The system prompt as one text: its blocks, where it has several, joined by line breaks."""
+        if self.system is None or isinstance(self.system, str):
+            return self.system
+        return "\n".join(block.text for block in self.system if isinstance(block, Text))
+
+    @property
+    def declared_tools(self) -> tuple[Tool, ...]:
+        """The tools, without the cache marks between them."""
+        return tuple(tool for tool in self.tools if isinstance(tool, Tool))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +210,15 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ThinkingDelta:
-    """More of what the model thinks aloud before it answers; never empty."""
+    """More of what the model thinks aloud before it answers.
+
+    With a `signature`, which seals what was told since the last one, `text` may be empty; a `redacted` thought is
+    nothing else.
+    """
 
     text: str
+    signature: str | None = None
+    redacted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,13 +253,68 @@ Delta = TextDelta | ThinkingDelta | MediaDelta | ToolCallDelta | Finish
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole answer: what a stream comes to when it is folded."""
+    """A whole answer, its parts in their order: what a stream comes to when it is folded."""
 
-    text: str
+    parts: tuple[Part, ...]
     finish: Finish
-    thinking: str = ""
-    media: tuple[Media, ...] = ()
-    tool_calls: tuple[ToolCall, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return "".join(part.text for part in self.parts if isinstance(part, Text))
+
+    @property
+    def thinking(self) -> str:
+        return "".join(part.text for part in self.parts if isinstance(part, Thought))
+
+    @property
+    def media(self) -> tuple[Media, ...]:
+        return tuple(part for part in self.parts if isinstance(part, Media))
+
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]:
+        return tuple(part for part in self.parts if isinstance(part, ToolCall))
+
+
+def parts_of(deltas: Iterable[Delta]) -> tuple[Part, ...]:
+    """What deltas come to: pieces of one text, or of one thought up to its seal, become one part."""
+    parts: list[Part] = []
+    pieces: list[str] = []
+    thinks = False
+
+    def close(signature: str | None = None) -> None:
+        if pieces or signature is not None:
+            text = "".join(pieces)
+            parts.append(Thought(text, signature) if thinks else Text(text))
+            pieces.clear()
+
+    for delta in deltas:
+        match delta:
+            case TextDelta(text):
+                if thinks:
+                    close()
+                thinks = False
+                pieces.append(text)
+            case ThinkingDelta(text, signature, redacted):
+                if not thinks or redacted:
+                    close()
+                thinks = True
+                if redacted:
+                    parts.append(Thought("", signature, redacted=True))
+                    continue
+                if text:
+                    pieces.append(text)
+                if signature is not None:
+                    close(signature)
+            case MediaDelta(media):
+                close()
+                parts.append(media)
+            case ToolCallDelta(call):
+                close()
+                parts.append(call)
+            case Finish():
+                pass
+    close()
+    return tuple(parts)
 
 
 def _sum(one: int | None, other: int | None) -> int | None:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boticelli_cli.catalog import DEFAULTS, EMBEDDED, Call, Catalog, Limits, ListedModel, place
+from boticelli_cli.catalog import DEFAULTS, EMBEDDED, Call, Catalog, Limits, ListedModel
 from boticelli_cli.config import Account, Config, state_folder
 from boticelli_cli.drivers.base import Driver
 from boticelli_cli.errors import CredentialsError, InputError, Problem, UsageError
@@ -216,7 +216,7 @@ def _check_act(act: Act, config: Config, catalog: Catalog, need_keys: bool) -> I
     settings = act.settings
     resolved = catalog.resolve(settings.model or EMBEDDED, today())
     try:
-        placed = place(resolved.model)
+        placed = catalog.place(resolved.model)
     except UsageError as error:
         near = catalog.nearest(resolved.model.rpartition("/")[2].lower(), "gemini", today())
         raise UsageError(f"{error.problems[0].message}{near}") from None

@@ -18,17 +18,18 @@ MAP: dict[str, set[str]] = {
     # pure, but for reading files
     "catalog_entries": set(),
     "catalog": {"errors", "catalog_entries"},
+    "routes": set(),
     "fitting": {"messages", "catalog_entries"},
     "narrative": {"errors", "messages"},
     "prices": {"messages", "catalog"},
-    "config": {"errors", "narrative", "catalog", "config_document"},
+    "config": {"errors", "narrative", "catalog", "config_document", "routes"},
     "config_document": {"narrative"},
     "wire": {"errors", "messages"},
     # the outside world
     "drivers": {"errors", "messages", "catalog", "wire"},
     "drivers.base": {"errors", "messages"},
     # both know only drivers.base
-    "routing": {"errors", "messages", "catalog", "fitting", "drivers.base"},
+    "routing": {"errors", "messages", "catalog", "fitting", "routes", "drivers.base"},
     "runs": {"errors", "messages", "events", "narrative", "drivers.base"},
     # to people
     "views": {"errors", "messages", "events"},

@@ -104,7 +104,7 @@ def test_a_live_model_that_nobody_knows_has_none_either() -> None:
 @pytest.mark.parametrize("model", ["gemini-3.8-flash", "gemini-4-argon", "gemini-2.5-pro", "gemini-2.5-flash"])
 def test_whoever_wants_no_thoughts_is_shown_none(model: str) -> None:
     fitted, _ = fit(request(thinking=False), BUILTIN.find(model))
-    assert "includeThoughts" not in json.loads(encode_request(fitted))["generationConfig"]["thinkingConfig"]
+    assert "includeThoughts" not in json.loads(encode_request(fitted).body)["generationConfig"]["thinkingConfig"]
 
 
 def test_tells_each_kind_of_content_that_a_model_does_not_take() -> None:

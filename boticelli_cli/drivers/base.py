@@ -7,20 +7,22 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from boticelli_cli.errors import ProviderError
-from boticelli_cli.messages import (
-    Delta,
-    Finish,
-    Media,
-    MediaDelta,
-    Request,
-    Response,
-    TextDelta,
-    ThinkingDelta,
-    ToolCall,
-    ToolCallDelta,
-)
+from boticelli_cli.messages import Delta, Finish, Request, Response, parts_of
 
-__all__ = ["Driver", "Going", "Notice", "Retrying", "Waiting", "fold", "listening", "notify", "overhearing"]
+__all__ = [
+    "Driver",
+    "Dropped",
+    "FallingBack",
+    "Going",
+    "Notice",
+    "Retrying",
+    "Routed",
+    "Waiting",
+    "fold",
+    "listening",
+    "notify",
+    "overhearing",
+]
 
 
 class Driver(Protocol):
@@ -66,7 +68,38 @@ class Going:
     """A wait that has been told of is over: the request is sent now."""
 
 
-Notice = Waiting | Retrying | Going
+@dataclass(frozen=True, slots=True)
+class Routed:
+    """Who is asked now: a model of a provider, with an account's key; `reason` is why, in a few words.
+
+    `route` is the name of the way there: "explicit", "alias", "long_context", "default"…
+    """
+
+    model: str
+    provider: str
+    account: str
+    route: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FallingBack:
+    """One model did not answer, and another one is asked in its place: names as `provider/model`."""
+
+    origin: str
+    target: str
+    error: ProviderError
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """What the one who is asked has no words for, and is therefore not told: "video", "cache marks"…"""
+
+    provider: str
+    what: tuple[str, ...]
+
+
+Notice = Waiting | Retrying | Going | Routed | FallingBack | Dropped
 """What a driver tells while a request has no first delta yet."""
 
 
@@ -105,21 +138,6 @@ async def notify(notice: Notice) -> None:
 
 async def fold(deltas: AsyncIterator[Delta]) -> Response:
     """A stream as one answer."""
-    text: list[str] = []
-    thinking: list[str] = []
-    media: list[Media] = []
-    calls: list[ToolCall] = []
-    finish = Finish("other")
-    async for delta in deltas:
-        match delta:
-            case TextDelta():
-                text.append(delta.text)
-            case ThinkingDelta():
-                thinking.append(delta.text)
-            case MediaDelta():
-                media.append(delta.media)
-            case ToolCallDelta():
-                calls.append(delta.call)
-            case Finish():
-                finish = delta
-    return Response("".join(text), finish, "".join(thinking), tuple(media), tuple(calls))
+    told = [delta async for delta in deltas]
+    finish = told[-1] if told else None
+    return Response(parts_of(told), finish if isinstance(finish, Finish) else Finish("other"))

@@ -1,18 +1,19 @@
 """Gemini over HTTP: one request, and its answer as it grows or whole."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
 
+from boticelli_cli.drivers.base import Dropped, notify
 from boticelli_cli.drivers.gemini_access import PROVIDER, GeminiAccess
 from boticelli_cli.drivers.gemini_files import GeminiFiles
-from boticelli_cli.drivers.http import Chunks, Endpoint
+from boticelli_cli.drivers.http import Endpoint
 from boticelli_cli.drivers.patience import Patience
 from boticelli_cli.drivers.sound import Sound
-from boticelli_cli.errors import ProviderError, RefusedError, StreamError
-from boticelli_cli.messages import Delta, MediaDelta, Request, Response
+from boticelli_cli.drivers.streamed import Streamed
+from boticelli_cli.errors import RefusedError
+from boticelli_cli.messages import Delta, Finish, Media, MediaDelta, Request, Response
 from boticelli_cli.wire.gemini import (
-    ListedModel,
     StreamReader,
     decode_count,
     decode_error,
@@ -21,7 +22,8 @@ from boticelli_cli.wire.gemini import (
     encode_count,
     encode_request,
 )
-from boticelli_cli.wire.sse import Event, EventReader
+from boticelli_cli.wire.listing import ListedModel
+from boticelli_cli.wire.stream import EventBody
 
 __all__ = ["Gemini"]
 
@@ -43,7 +45,14 @@ class Gemini:
         self._access = access
         self._unknown_hint = unknown_hint
         self._files = GeminiFiles(access)
-        self._endpoint = Endpoint(PROVIDER, access.url, authorize=access.headers, read_error=decode_error, wide=wide)
+        self._endpoint = Endpoint(
+            PROVIDER,
+            access.url,
+            authorize=access.headers,
+            read_error=decode_error,
+            named_by="GOOGLE_GEMINI_BASE_URL",
+            wide=wide,
+        )
 
     def supports_streaming(self, model: str) -> bool:
         return True
@@ -55,21 +64,27 @@ class Gemini:
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[AsyncIterator[Delta], None]:
         patience = Patience(PROVIDER, request.timeout)
-        body = encode_request(await patience.wait_for(self._files.fit(request)))
+        body = await self._encoded(request, patience)
         path = self._access.path_of(request.model, "streamGenerateContent") + "?alt=sse"
         with self._hinting(request.model):
             async with self._endpoint.stream(path, body, patience) as chunks:
-                answer = _Streamed(chunks, patience)
+                answer = Streamed(chunks, _Sounding(), patience)
                 await answer.read_first()
                 async with aclosing(answer.deltas()) as deltas:
                     yield deltas
 
     async def generate(self, request: Request) -> Response:
         patience = Patience(PROVIDER, request.timeout)
-        body = encode_request(await patience.wait_for(self._files.fit(request)))
+        body = await self._encoded(request, patience)
         with self._hinting(request.model):
             answer = await self._endpoint.post(self._access.path_of(request.model, "generateContent"), body, patience)
         return _with_playable_sound(decode_response(answer.body))
+
+    async def _encoded(self, request: Request, patience: Patience) -> bytes:
+        encoded = encode_request(await patience.wait_for(self._files.fit(request)))
+        if encoded.losses:
+            await notify(Dropped(PROVIDER, encoded.losses))
+        return encoded.body
 
     async def count_tokens(self, request: Request) -> int:
         """How many tokens a request's input has, as the provider counts them. Raises ProviderError."""
@@ -104,70 +119,27 @@ class Gemini:
             raise
 
 
-class _Streamed:
-    """An answer as it streams in: pieces of bytes, cut into events, read into deltas."""
+class _Sounding(EventBody):
+    """A body whose raw sound, which comes in pieces, is kept until all of it is there."""
 
-    def __init__(self, chunks: Chunks, patience: Patience) -> None:
-        self._chunks = chunks
-        self._patience = patience
-        self._events = EventReader()
-        self._reader = StreamReader()
+    def __init__(self) -> None:
+        super().__init__(StreamReader())
         self._sound = Sound()
-        self._begun: Iterator[Delta] = iter(())
-        self._first: Delta | None = None
-        self._ended = False
 
-    async def read_first(self) -> None:
-        """Read until there is a delta, if only the last of an empty answer. Raises ProviderError."""
-        try:
-            await self._read_first()
-        except StreamError as error:  # it broke off, but nothing of it has been passed on
-            raise ProviderError(error.message, provider=PROVIDER, status=error.status, hint="run it again") from error
+    def read(self, piece: bytes) -> Iterator[Delta]:
+        for delta in super().read(piece):
+            if not (isinstance(delta, MediaDelta) and self._keeps(delta.media)):
+                yield delta
 
-    async def _read_first(self) -> None:
-        async for piece in self._chunks:
-            self._begun = self._deltas_of(self._events.feed(piece))
-            self._first = next(self._begun, None)
-            if self._first is not None:
-                break
-        else:
-            self._ended = True
-            self._begun = self._ending()
-            self._first = next(self._begun)
-        self._patience.answered = True
+    def end(self) -> Iterator[Delta]:
+        for delta in super().end():
+            if isinstance(delta, Finish):
+                yield from self._sound.take()
+            if not (isinstance(delta, MediaDelta) and self._keeps(delta.media)):
+                yield delta
 
-    async def deltas(self) -> AsyncGenerator[Delta, None]:
-        """All deltas, from the one that has been read already."""
-        assert self._first is not None
-        yield self._first
-        for delta in self._begun:
-            yield delta
-        if self._ended:
-            return
-        async for piece in self._chunks:
-            for event in self._events.feed(piece):
-                for delta in self._reader.read(event.data):
-                    if isinstance(delta, MediaDelta) and self._keeps(delta):
-                        continue
-                    yield delta
-        for delta in self._ending():
-            yield delta
-
-    def _deltas_of(self, events: Iterable[Event]) -> Iterator[Delta]:
-        for event in events:
-            for delta in self._reader.read(event.data):
-                if not (isinstance(delta, MediaDelta) and self._keeps(delta)):
-                    yield delta
-
-    def _ending(self) -> Iterator[Delta]:
-        yield from self._deltas_of(self._events.at_end())
-        finish = self._reader.finish()
-        yield from self._sound.take()
-        yield finish
-
-    def _keeps(self, delta: MediaDelta) -> bool:
-        """Whether this is a piece of raw sound, which is kept until all of it is there."""
-        media = delta.media
+    def _keeps(self, media: Media) -> bool:
+        """Whether this is a piece of raw sound."""
         if media.data is None or not Sound.is_raw(media.mime):
             return False
         self._sound.add(media.mime, media.data)
@@ -177,10 +149,10 @@ class _Streamed:
 def _with_playable_sound(response: Response) -> Response:
     """An answer whose raw sound, if it has any, is one file."""
     sound = Sound()
-    media = []
-    for each in response.media:
-        if each.data is not None and Sound.is_raw(each.mime):
-            sound.add(each.mime, each.data)
+    parts = []
+    for part in response.parts:
+        if isinstance(part, Media) and part.data is not None and Sound.is_raw(part.mime):
+            sound.add(part.mime, part.data)
         else:
-            media.append(each)
-    return replace(response, media=(*media, *(delta.media for delta in sound.take())))
+            parts.append(part)
+    return replace(response, parts=(*parts, *(delta.media for delta in sound.take())))

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from boticelli_cli.drivers.access import check_key
+from boticelli_cli.drivers.http import Outgoing
 from boticelli_cli.errors import CredentialsError, UnreachableError
 from boticelli_cli.wire.gemini_errors import PROVIDER
 
@@ -46,10 +48,7 @@ class GeminiAccess:
     _token: _Token = field(default_factory=_Token, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
-            message = "the key has characters in it that no key has: a line break, say, or a quotation mark"
-            hint = self.refused_hint or "copy it again, and set GEMINI_API_KEY to it"
-            raise CredentialsError(message, provider=PROVIDER, hint=hint)
+        check_key(self.api_key, PROVIDER, self.refused_hint or "copy it again, and set GEMINI_API_KEY to it")
 
     @property
     def is_vertex(self) -> bool:
@@ -94,7 +93,7 @@ class GeminiAccess:
                 error.hint = self.refused_hint or error.hint
             raise
 
-    async def headers(self) -> Mapping[str, str]:
+    async def headers(self, _: Outgoing) -> Mapping[str, str]:
         """What lets a request in. Raises CredentialsError."""
         if self.api_key is not None:
             return {"x-goog-api-key": self.api_key}

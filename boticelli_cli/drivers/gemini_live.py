@@ -92,13 +92,13 @@ class GeminiLive:
             model=request.model,
             spoken="TEXT" not in chosen if chosen else model is None or model.live_text is not True,
             realtime=realtime,
-            system=request.system,
+            system=request.system_text,
             temperature=request.temperature,
             top_p=request.top_p,
             max_tokens=request.max_tokens,
             thinking=request.thinking,
             show_thoughts=request.show_thoughts,
-            tools=() if request.tool_choice == "none" else request.tools,
+            tools=() if request.tool_choice == "none" else request.declared_tools,
             options=options,
         )
 

@@ -19,7 +19,7 @@ import httpx
 from boticelli_cli.drivers.patience import CONNECT, Patience
 from boticelli_cli.errors import ProviderError, RefusedError, StreamError, UnreachableError
 
-__all__ = ["Answer", "Chunks", "Endpoint", "ErrorReader", "no_headers"]
+__all__ = ["Answer", "Chunks", "Endpoint", "ErrorReader", "Outgoing", "no_headers"]
 
 _WRITE = 120.0
 """Seconds that a provider may take nothing of a request's body."""
@@ -36,7 +36,16 @@ ErrorReader = Callable[[int, bytes, str | None], ProviderError]
 Chunks = AsyncIterator[bytes]
 
 
-async def no_headers() -> Mapping[str, str]:
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A request as it goes out, for those who sign it."""
+
+    method: str
+    url: str
+    body: bytes
+
+
+async def no_headers(_: Outgoing) -> Mapping[str, str]:
     return {}
 
 
@@ -52,8 +61,8 @@ class Endpoint:
     """A provider's address, and the client that goes there: made when it is first used, and kept.
 
     `authorize` gives the headers that a request needs to be let in; `read_error` makes an error of what comes
-    back with a status of 400 or more. With `wide`, the client is one that carries hundreds of streams at once
-    (aiohttp beneath httpx), which takes longer to load.
+    back with a status of 400 or more. `named_by` is where people set the address. With `wide`, the client is one that
+    carries hundreds of streams at once (aiohttp beneath httpx), which takes longer to load.
     """
 
     def __init__(
@@ -61,11 +70,13 @@ class Endpoint:
         provider: str,
         base_url: str,
         *,
-        authorize: Callable[[], Awaitable[Mapping[str, str]]] = no_headers,
+        authorize: Callable[[Outgoing], Awaitable[Mapping[str, str]]] = no_headers,
         read_error: ErrorReader,
+        named_by: str = "its base URL",
         wide: bool = False,
     ) -> None:
         self._provider = provider
+        self._hint = f"{named_by} is where it was set; it looks like https://example.com"
         self._base_url = base_url
         self._authorize = authorize
         self._read_error = read_error
@@ -106,11 +117,13 @@ class Endpoint:
     async def _open(
         self, method: str, path: str, body: bytes | None, patience: Patience
     ) -> AsyncIterator[httpx.Response]:
-        headers = {"content-type": "application/json", **await patience.wait_for(self._authorize())}
+        url = self._base_url + path
+        let_in = await patience.wait_for(self._authorize(Outgoing(method, url, body or b"")))
+        headers = {"content-type": "application/json", **let_in}
         if self._client is None:
             self._client = _make_client(self._provider, wide=self._wide)
         with self._translating(patience):
-            request = self._client.build_request(method, _url(self._base_url + path), content=body, headers=headers)
+            request = self._client.build_request(method, _url(url), content=body, headers=headers)
             response = await patience.wait_for(self._client.send(request, stream=True))
         try:
             if response.has_redirect_location:
@@ -137,7 +150,7 @@ class Endpoint:
         """A redirect is not followed: the key is for the address that was given."""
         where = urlsplit(response.headers["location"]).hostname or "another path"
         message = f"{self._base_url} sends requests elsewhere, to {where}"
-        return RefusedError(message, provider=self._provider, status=response.status_code, hint=_A_BASE_URL)
+        return RefusedError(message, provider=self._provider, status=response.status_code, hint=self._hint)
 
     @contextmanager
     def _translating(self, patience: Patience) -> Iterator[None]:
@@ -145,12 +158,9 @@ class Endpoint:
             yield
         except httpx.InvalidURL as error:
             message = f"'{self._base_url}' is not a URL: {error}"
-            raise RefusedError(message, provider=self._provider, hint=_A_BASE_URL) from error
+            raise RefusedError(message, provider=self._provider, hint=self._hint) from error
         except httpx.HTTPError as error:
             raise _translated(error, self._provider, self._base_url, answered=patience.answered) from error
-
-
-_A_BASE_URL = "GOOGLE_GEMINI_BASE_URL, or its like, is where it was set; it looks like https://example.com"
 
 
 @lru_cache(maxsize=64)

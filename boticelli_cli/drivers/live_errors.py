@@ -17,7 +17,8 @@ from boticelli_cli.errors import (
     StreamError,
     UnreachableError,
 )
-from boticelli_cli.wire.gemini_errors import KEY_HINT, without_secrets
+from boticelli_cli.wire.failure import without_secrets
+from boticelli_cli.wire.gemini_errors import KEY_HINT
 
 if TYPE_CHECKING:
     from pydantic import ValidationError

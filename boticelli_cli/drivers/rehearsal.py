@@ -21,6 +21,7 @@ from boticelli_cli.drivers.base import fold
 from boticelli_cli.drivers.rehearsal_text import compose
 from boticelli_cli.errors import ProviderError, StreamError, UsageError, did_you_mean
 from boticelli_cli.messages import (
+    CachePoint,
     Delta,
     Finish,
     FinishReason,
@@ -147,7 +148,7 @@ def _seed(request: Request) -> int:
                     digest.update(b"text" + text.encode("utf-8", "replace"))
                 case Media(kind, mime, data, url, name):
                     digest.update(f"{kind} {mime} {url} {name} ".encode("utf-8", "replace") + (data or b""))
-                case Thought() | ToolCall() | ToolResult():
+                case Thought() | ToolCall() | ToolResult() | CachePoint():
                     digest.update(repr(part).encode("utf-8", "replace"))
     settings = (request.system, request.temperature, request.top_p)
     digest.update(repr(settings).encode("utf-8", "replace"))
@@ -156,7 +157,7 @@ def _seed(request: Request) -> int:
 
 def _count(request: Request) -> int:
     """How many tokens a request has."""
-    count = len((request.system or "").split())
+    count = len((request.system_text or "").split())
     for message in request.messages:
         for part in message.parts:
             match part:
@@ -166,4 +167,6 @@ def _count(request: Request) -> int:
                     count += len(repr(part).split())
                 case Media():
                     count += MEDIA_TOKENS
+                case CachePoint():
+                    pass
     return count

@@ -29,8 +29,8 @@ def _opening(request: Request, turn: Message, prompt: str) -> str:
     media = [part for part in turn.parts if isinstance(part, Media)]
     if media:
         sentences.append(f"With it came {_listed([_named(each) for each in media])}.")
-    if request.system:
-        sentences.append(f"The instruction is “{_shortened(request.system)}”.")
+    if system := request.system_text:
+        sentences.append(f"The instruction is “{_shortened(system)}”.")
     answers = [message for message in request.messages[:-1] if message.role == "assistant"]
     if answers:
         turns = "One answer" if len(answers) == 1 else f"{len(answers)} answers"

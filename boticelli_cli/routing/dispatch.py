@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import date
 
-from boticelli_cli.catalog import EMBEDDED, Call, Catalog, place
+from boticelli_cli.catalog import EMBEDDED, Call, Catalog
 from boticelli_cli.drivers.base import Driver
 from boticelli_cli.fitting import fit
 from boticelli_cli.messages import Delta, Request, Response
@@ -40,13 +40,13 @@ class Dispatch:
 
     def _directed(self, request: Request) -> tuple[Driver, Request]:
         served = self._catalog.resolve(request.model, self._today).model
-        placed = place(served)
+        placed = self._catalog.place(served)
         name = served if placed.provider == EMBEDDED else placed.name
         fitted, _ = fit(replace(request, model=name), self._catalog.find(served), self._catalog.call_of(served))
         return self._driver(served), fitted
 
     def _driver(self, model: str) -> Driver:
-        key = (place(model).provider, self._catalog.call_of(model))
+        key = (self._catalog.place(model).provider, self._catalog.call_of(model))
         if key not in self._drivers:
             self._drivers[key] = self._make(*key)
         return self._drivers[key]

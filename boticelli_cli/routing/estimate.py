@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, assert_never
 
-from boticelli_cli.messages import Media, Part, Request, Text, Thought, ToolCall, ToolResult
+from boticelli_cli.messages import CachePoint, Media, Part, Request, Text, Thought, ToolCall, ToolResult
 
 __all__ = ["estimate_tokens", "text_tokens"]
 
@@ -51,7 +51,7 @@ def estimate_tokens(request: Request) -> int:
 
     Options in a provider's own words are not counted.
     """
-    pieces = [text_tokens(request.system or "")]
+    pieces = [text_tokens(request.system_text or "")]
     pieces += [_TURN + sum(map(_part, message.parts)) for message in request.messages]
     pieces += [text_tokens(text) for text in _declarations(request)]
     return max(1, math.ceil(sum(pieces)))
@@ -70,7 +70,7 @@ def text_tokens(text: str) -> float:
 def _declarations(request: Request) -> Iterator[str]:
     if request.schema is not None:
         yield _json(request.schema)
-    for tool in request.tools:
+    for tool in request.declared_tools:
         yield _json({"name": tool.name, "description": tool.description, "parameters": tool.parameters})
 
 
@@ -85,7 +85,10 @@ def _part(part: Part) -> float:
         case ToolCall():
             return text_tokens(part.name) + text_tokens(_json(part.arguments)) + text_tokens(part.signature or "")
         case ToolResult():
-            return text_tokens(part.name) + text_tokens(_json(part.output))
+            output = part.output if isinstance(part.output, tuple) else (Text(_json(part.output)),)
+            return text_tokens(part.name) + sum(map(_part, output))
+        case CachePoint():
+            return 0.0
         case _:
             assert_never(part)
 

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from boticelli_cli.drivers.base import Driver, Going, Notice, Retrying, Waiting, listening
+from boticelli_cli.drivers.base import Driver, Dropped, FallingBack, Going, Notice, Retrying, Routed, Waiting, listening
 from boticelli_cli.errors import BoticelliError, SaveError, TemplateError
 from boticelli_cli.events import (
     ActDelta,
@@ -321,6 +321,8 @@ class _Run:
             case Going():
                 self._waiting.discard(name)
                 return
+            case Routed() | FallingBack() | Dropped():
+                return
             case Waiting(reason, seconds):
                 await self.tell(ActWaiting, act=name, reason=reason, seconds=round(seconds, 3))
             case Retrying(error, attempt, seconds):
@@ -340,7 +342,8 @@ class _Run:
                         await self.tell(ActDelta, act=name, text=text)
                     case ThinkingDelta(text):
                         answer.touch()
-                        await self.tell(ActDelta, act=name, thinking=text)
+                        if text:
+                            await self.tell(ActDelta, act=name, thinking=text)
                     case MediaDelta(media):
                         answer.add_media(media)
                         await self.tell(ActDelta, act=name, media=media)

@@ -2,7 +2,7 @@
 
 from boticelli_cli.wire.gemini_answer import StreamReader, StreamWriter, decode_response, encode_response
 from boticelli_cli.wire.gemini_errors import decode_error, encode_error
-from boticelli_cli.wire.gemini_listing import ListedModel, decode_count, decode_models, encode_count_response
+from boticelli_cli.wire.gemini_listing import decode_count, decode_models, encode_count_response
 from boticelli_cli.wire.gemini_request import (
     decode_count_request,
     decode_request,
@@ -12,7 +12,6 @@ from boticelli_cli.wire.gemini_request import (
 )
 
 __all__ = [
-    "ListedModel",
     "StreamReader",
     "StreamWriter",
     "decode_count",

@@ -3,7 +3,7 @@
 https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse. Of several candidates the first counts.
 """
 
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import msgspec
 
@@ -14,17 +14,18 @@ from boticelli_cli.messages import (
     FinishReason,
     Media,
     MediaDelta,
-    Part,
     Response,
-    Text,
     TextDelta,
     ThinkingDelta,
     Thought,
     ToolCall,
     ToolCallDelta,
+    parts_of,
 )
+from boticelli_cli.wire.body import Losses, encode_json
+from boticelli_cli.wire.failure import break_off, malformed
 from boticelli_cli.wire.gemini_errors import PROVIDER, decode_error, encode_error
-from boticelli_cli.wire.gemini_parts import Struct, WireContent, WirePart, encode_json, encode_part, part_of
+from boticelli_cli.wire.gemini_parts import Struct, WireContent, WirePart, encode_parts, part_of
 from boticelli_cli.wire.gemini_usage import encode_usage, usage_of
 from boticelli_cli.wire.sse import encode_event
 
@@ -102,13 +103,13 @@ class StreamReader:
             if chunk.prompt_feedback is not msgspec.UNSET:
                 self._feedback = _read_feedback(chunk.prompt_feedback) or self._feedback
         except (ValueError, RecursionError) as exc:
-            self._fail(_malformed(data, exc))
+            break_off(malformed(data, exc, PROVIDER), given=self._given)
         if chunk.usage_metadata is not msgspec.UNSET:
             self._usage = chunk.usage_metadata
         if chunk.model_version:
             self._model = chunk.model_version
         if chunk.error is not msgspec.UNSET:
-            self._fail(decode_error(200, data))
+            break_off(decode_error(200, data), given=self._given)
         if deltas:
             self._given = True
         return deltas
@@ -165,17 +166,6 @@ class StreamReader:
         hint = "reword it; what Google calls SAFETY can be set to block less with the option safetySettings"
         return RefusedError(message, provider=PROVIDER, hint=hint if feedback.block_reason == "SAFETY" else "reword it")
 
-    def _fail(self, error: ProviderError) -> NoReturn:
-        if not self._given:
-            raise error
-        raise StreamError(
-            error.message,
-            provider=error.provider,
-            status=error.status,
-            retry_after=error.retry_after,
-            hint=StreamError.HINT,
-        ) from error
-
 
 class StreamWriter:
     """A server's side of one streamed answer. `model` is what it says served it, where a `Finish` does not."""
@@ -186,16 +176,16 @@ class StreamWriter:
         self._model = model
 
     def write(self, delta: Delta) -> bytes:
-        """One event. A `Finish` becomes the closing one, which has to be the last."""
+        """One event, or nothing. A `Finish` becomes the closing one, which has to be the last."""
         match delta:
             case TextDelta(text):
                 return self._event([{"text": text}])
             case ThinkingDelta(text):
-                return self._event([{"text": text, "thought": True}])
+                return self._event([{"text": text, "thought": True}]) if text else b""
             case MediaDelta(media):
-                return self._event([encode_part(media)])
+                return self._event(encode_parts([media], Losses()))
             case ToolCallDelta(call):
-                return self._event([encode_part(call)])
+                return self._event(encode_parts([call], Losses()))
             case Finish():
                 # google-genai's Chat drops a whole turn when one of its chunks has no parts.
                 return self._event([{"text": ""}], delta)
@@ -211,23 +201,12 @@ class StreamWriter:
 def decode_response(body: bytes) -> Response:
     """A whole answer. Raises what an answer that went wrong holds, and RefusedError for a prompt that was blocked."""
     deltas, finish = StreamReader().whole(body)
-    return Response(
-        "".join(each.text for each in deltas if isinstance(each, TextDelta)),
-        finish,
-        "".join(each.text for each in deltas if isinstance(each, ThinkingDelta)),
-        tuple(each.media for each in deltas if isinstance(each, MediaDelta)),
-        tuple(each.call for each in deltas if isinstance(each, ToolCallDelta)),
-    )
+    return Response(parts_of(deltas), finish)
 
 
 def encode_response(response: Response) -> bytes:
-    """A whole answer: its thoughts, its text, its media and its tool calls, in this order."""
-    parts: list[Part] = [Thought(response.thinking)] if response.thinking else []
-    if response.text:
-        parts.append(Text(response.text))
-    parts += response.media
-    parts += response.tool_calls
-    return encode_json(_chunk([encode_part(part) for part in parts or [Text("")]], response.finish))
+    """A whole answer."""
+    return encode_json(_chunk(encode_parts(response.parts, Losses()) or [{"text": ""}], response.finish))
 
 
 _UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
@@ -282,8 +261,3 @@ def _chunk(parts: list[dict[str, Any]], finish: Finish | None, model: str | None
 
 def _category(rating: _Rating) -> str:
     return rating.category.removeprefix("HARM_CATEGORY_").replace("_", " ").lower()
-
-
-def _malformed(data: bytes, exc: Exception) -> ProviderError:
-    message = f"what came cannot be read ({exc}); it begins {data[:60].decode('utf-8', 'replace')!r}"
-    return ProviderError(message, provider=PROVIDER, hint="run it again; something in between may have changed it")

@@ -1,24 +1,15 @@
 """Gemini's errors, both ways: https://ai.google.dev/gemini-api/docs/troubleshooting and google.rpc's error model."""
 
 import re
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
 
-from boticelli_cli.errors import (
-    BoticelliError,
-    CredentialsError,
-    InputError,
-    NoAnswerError,
-    ProviderError,
-    QuotaError,
-    RefusedError,
-)
+from boticelli_cli.errors import BoticelliError, CredentialsError, ProviderError, QuotaError, RefusedError
+from boticelli_cli.wire.failure import FINAL, LATER, REFUSED_HINT, phrase, seconds, status_of, without_secrets
 
-__all__ = ["KEY_HINT", "PROVIDER", "decode_error", "encode_error", "without_secrets"]
+__all__ = ["KEY_HINT", "PROVIDER", "decode_error", "encode_error"]
 
 PROVIDER: Final = "gemini"
 
@@ -36,10 +27,10 @@ def decode_error(
     said = _said(body)
     if status < 400:
         status = said.code if 400 <= said.code < 600 else 500
-    message = without_secrets(said.message) or _phrase(status)
+    message = without_secrets(said.message) or phrase(status)
     wait = _retry_delay(said) if said.details else None
     if wait is None:
-        wait = _seconds(retry_after, now)
+        wait = seconds(retry_after, now)
     if status == 401 or (status == 400 and _is_about_the_key(said)):
         return CredentialsError(f"the key was refused: {message}", provider=PROVIDER, status=status, hint=KEY_HINT)
     if status == 403:
@@ -56,15 +47,14 @@ def decode_error(
         return RefusedError(message, provider=PROVIDER, status=status, hint=hint)
     if too_long := _TOO_LONG.search(said.message):
         return _too_long(int(too_long[1]), int(too_long[2]), status)
-    if status in _FINAL:
-        hint = "change what is asked: its settings, its 'options' or its media"
-        return RefusedError(message, provider=PROVIDER, status=status, hint=hint)
-    return ProviderError(message, provider=PROVIDER, status=status, retry_after=wait, hint=_LATER)
+    if status in FINAL:
+        return RefusedError(message, provider=PROVIDER, status=status, hint=REFUSED_HINT)
+    return ProviderError(message, provider=PROVIDER, status=status, retry_after=wait, hint=LATER)
 
 
 def encode_error(error: BoticelliError) -> tuple[int, bytes]:
     """An error as a server of this dialect says it: the HTTP status, and the body."""
-    status, details = _status(error), []
+    status, details = status_of(error), []
     if isinstance(error, QuotaError):
         details.append({"@type": _QUOTA_FAILURE, "violations": [{"quotaId": "RequestsPerDay"}]})
     if isinstance(error, ProviderError) and error.retry_after is not None:
@@ -82,9 +72,6 @@ def encode_error(error: BoticelliError) -> tuple[int, bytes]:
 
 _RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 _QUOTA_FAILURE = "type.googleapis.com/google.rpc.QuotaFailure"
-_LATER = "try again later, or ask another model"
-_FINAL = (400, 405, 413, 414, 415, 422)
-"""Statuses that stay the same however often it is asked."""
 
 _WORDS = {
     400: "INVALID_ARGUMENT",
@@ -101,9 +88,6 @@ _WORDS = {
 }
 
 _TOO_LONG = re.compile(r"token count \(?(\d{1,18})\)? exceeds the maximum number of tokens allowed \(?(\d{1,18})\)?")
-_SECRETS = re.compile(r"AIza[\w-]{10,}|AQ\.[\w-]{10,}|(?<=api_key:)[^'\"\s]+")
-_QUOTED = re.compile(r"\"[^\"]{40,}(\"|$)")
-_LONGEST = 400
 
 
 class _Violation(msgspec.Struct, rename="camel"):
@@ -151,19 +135,6 @@ def _said(body: bytes) -> _Said:
     return _Said(plain.code, plain.message)
 
 
-def without_secrets(message: str) -> str:
-    """Google names a suspended key in full, and quotes the contents that it could not read."""
-    message = " ".join(_QUOTED.sub('"…"', _SECRETS.sub("…", message)).split())
-    return message if len(message) <= _LONGEST else message[: _LONGEST - 1] + "…"
-
-
-def _phrase(status: int) -> str:
-    try:
-        return f"HTTP {status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return f"HTTP {status}"
-
-
 def _is_about_the_key(said: _Said) -> bool:
     words = said.message.lower()
     return (
@@ -181,7 +152,7 @@ def _spent(said: _Said, message: str, wait: float | None) -> ProviderError:
         return QuotaError(f"the day's quota is spent: {_quota(of_a_day)}", provider=PROVIDER, status=429)
     named = ", ".join(_quota(each) for each in violations if each.quota_id or each.quota_metric)
     sentence = f"a quota is spent for now: {named or message}"
-    return ProviderError(sentence, provider=PROVIDER, status=429, retry_after=wait, hint=_LATER)
+    return ProviderError(sentence, provider=PROVIDER, status=429, retry_after=wait, hint=LATER)
 
 
 def _quota(violation: _Violation) -> str:
@@ -203,36 +174,3 @@ def _retry_delay(said: _Said) -> float | None:
         if delay := re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)s", detail.retry_delay):
             return float(delay[1])
     return None
-
-
-def _seconds(header: str | None, now: datetime | None) -> float | None:
-    if header is None:
-        return None
-    if re.fullmatch(r"\s*\d{1,9}(\.\d{1,9})?\s*", header):
-        return float(header)
-    try:
-        at = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    if at.tzinfo is None:  # "-0000" means UTC, of unknown place
-        at = at.replace(tzinfo=UTC)
-    return max(0.0, (at - (now or datetime.now(UTC))).total_seconds())
-
-
-def _status(error: BoticelliError) -> int:
-    told = error.status if isinstance(error, ProviderError) else None
-    match error:
-        case CredentialsError():
-            return 403 if told == 403 else 401
-        case QuotaError():
-            return 429
-        case RefusedError():
-            return told if told == 404 or told in _FINAL else 400
-        case NoAnswerError():
-            return 504
-        case ProviderError():
-            return told if told is not None and 400 <= told < 600 else 503
-        case InputError():
-            return 400
-        case _:
-            return 500

@@ -1,25 +1,13 @@
 """What Gemini counts and lists: https://ai.google.dev/api/tokens and https://ai.google.dev/api/models."""
 
-from dataclasses import dataclass
-
 import msgspec
 
 from boticelli_cli.errors import ProviderError
 from boticelli_cli.wire.gemini_errors import PROVIDER
 from boticelli_cli.wire.gemini_parts import Struct
+from boticelli_cli.wire.listing import ListedModel
 
-__all__ = ["ListedModel", "decode_count", "decode_models", "encode_count_response"]
-
-
-@dataclass(frozen=True, slots=True)
-class ListedModel:
-    """A model as Google lists it. The limits are in tokens; `methods` are what may be asked of it, as in addresses."""
-
-    name: str
-    display_name: str | None = None
-    input_limit: int | None = None
-    output_limit: int | None = None
-    methods: tuple[str, ...] = ()
+__all__ = ["decode_count", "decode_models", "encode_count_response"]
 
 
 def decode_count(body: bytes) -> int:

@@ -5,14 +5,15 @@ which bytes become standard base64.
 """
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from boticelli_cli.messages import Media, MediaKind, Part, Text, Thought, ToolCall, ToolResult
+from boticelli_cli.messages import CachePoint, Media, MediaKind, Part, Text, Thought, ToolCall, ToolResult
+from boticelli_cli.wire.body import Losses
 
-__all__ = ["Struct", "WireContent", "WirePart", "encode_json", "encode_part", "part_of"]
+__all__ = ["Struct", "WireContent", "WirePart", "encode_parts", "part_of"]
 
 
 class Struct(msgspec.Struct, rename="camel", gc=False):
@@ -73,30 +74,33 @@ def part_of(part: WirePart) -> Part | None:
     return None
 
 
-def encode_part(part: Part) -> dict[str, Any]:
-    """A part as a mapping to write. A medium's name stays behind: the Gemini API has no place for it."""
-    match part:
-        case Text(text):
-            return {"text": text}
-        case Thought(text, signature):
-            return _given({"text": text, "thought": True, "thoughtSignature": signature})
-        case Media(data=bytes() as data):
-            return {"inlineData": {"mimeType": part.mime, "data": data}}
-        case Media():
-            return {"fileData": {"mimeType": part.mime, "fileUri": part.url or ""}}
-        case ToolCall():
-            call = _given({"id": part.id, "name": part.name, "args": part.arguments})
-            return _given({"functionCall": call, "thoughtSignature": part.signature})
-        case ToolResult():
-            return {"functionResponse": _given({"id": part.id, "name": part.name, "response": _response(part)})}
+def encode_parts(parts: Iterable[Part], losses: Losses) -> list[dict[str, Any]]:
+    """Parts as mappings to write. A medium's name stays behind: the Gemini API has no place for it.
 
-
-def encode_json(value: Any) -> bytes:
-    """JSON of plain data and mappings. Half a surrogate pair, which no UTF-8 can hold, becomes U+FFFD."""
-    try:
-        return _encoder.encode(value)
-    except UnicodeEncodeError:
-        return _encoder.encode(_mended(value))
+    What a tool gave back in pictures and the like follows its result.
+    """
+    told: list[dict[str, Any]] = []
+    for part in parts:
+        match part:
+            case Text(text):
+                told.append({"text": text})
+            case Thought(redacted=True):
+                losses.add("redacted thoughts")
+            case Thought(text, signature):
+                told.append(_given({"text": text, "thought": True, "thoughtSignature": signature}))
+            case Media():
+                told.append(_media(part))
+            case ToolCall():
+                call = _given({"id": part.id, "name": part.name, "args": part.arguments})
+                told.append(_given({"functionCall": call, "thoughtSignature": part.signature}))
+            case ToolResult():
+                result = _given({"id": part.id, "name": part.name, "response": _response(part)})
+                told.append({"functionResponse": result})
+                if isinstance(part.output, tuple):
+                    told += [_media(piece) for piece in part.output if isinstance(piece, Media)]
+            case CachePoint():
+                losses.add("cache marks")
+    return told
 
 
 _UNKNOWN_MIME = "application/octet-stream"
@@ -131,6 +135,8 @@ def _result(result: WireResult) -> ToolResult:
 def _response(result: ToolResult) -> Mapping[str, Any]:
     """Google's rule: what has neither of the two keys is the output as a whole."""
     output = result.output
+    if isinstance(output, tuple):
+        output = "\n".join(piece.text for piece in output if isinstance(piece, Text))
     if result.is_error:
         return {"error": output}
     if isinstance(output, Mapping) and not output.keys() & {"output", "error"}:
@@ -138,24 +144,11 @@ def _response(result: ToolResult) -> Mapping[str, Any]:
     return {"output": output}
 
 
+def _media(media: Media) -> dict[str, Any]:
+    if media.data is not None:
+        return {"inlineData": {"mimeType": media.mime, "data": media.data}}
+    return {"fileData": {"mimeType": media.mime, "fileUri": media.url or ""}}
+
+
 def _given(fields: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in fields.items() if value is not None}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} is not JSON data")
-
-
-_encoder = msgspec.json.Encoder(enc_hook=_plain)
-
-
-def _mended(value: Any) -> Any:
-    if isinstance(value, str):
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    if isinstance(value, Mapping):
-        return {_mended(key): _mended(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_mended(each) for each in value]
-    return value

@@ -3,26 +3,28 @@
 https://ai.google.dev/api/generate-content. The model is not in the body but in the address.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 
 from boticelli_cli.errors import UsageError
-from boticelli_cli.messages import Media, Message, Request, Thinking, Tool, ToolChoice
-from boticelli_cli.wire.gemini_parts import Struct, WireContent, encode_json, encode_part, part_of
+from boticelli_cli.messages import CachePoint, Message, Request, Thinking, Tool, ToolChoice
+from boticelli_cli.wire.body import Encoded, Losses, check_media, decode_object, encode_json, laid_over, unsaid, written
+from boticelli_cli.wire.gemini_errors import PROVIDER
+from boticelli_cli.wire.gemini_parts import Struct, WireContent, encode_parts, part_of
 from boticelli_cli.wire.gemini_tidy import tidy
 
 __all__ = ["decode_count_request", "decode_request", "encode_count", "encode_request"]
 
 
-def encode_request(request: Request) -> bytes:
+def encode_request(request: Request) -> Encoded:
     """The body that asks for an answer, whole or streamed. The request's `options` are laid over it last.
 
     Raises UsageError for media that have neither bytes nor an address.
     """
-    return encode_json(_laid_over(_body(request), request.options))
+    losses = Losses()
+    return written(_body(request, losses), request, PROVIDER, losses)
 
 
 def decode_request(body: bytes, model: str) -> Request:
@@ -31,7 +33,7 @@ def decode_request(body: bytes, model: str) -> Request:
     Keys may be in camel case or, as google-genai sends some, in snake case. Encoding the request again says
     all that the body said. Raises UsageError for a body that is not of this dialect.
     """
-    return _request(_object(body), model)
+    return _request(decode_object(body), model)
 
 
 def encode_count(request: Request, *, vertex: bool = False) -> bytes:
@@ -40,7 +42,7 @@ def encode_count(request: Request, *, vertex: bool = False) -> bytes:
     Vertex AI takes what is to be counted as it is, and of a request nothing else
     (cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.endpoints/countTokens).
     """
-    body = _laid_over(_body(request), request.options)
+    body = laid_over(_body(request, Losses()), request.options)
     if vertex:
         return encode_json({key: value for key, value in body.items() if key in _COUNTED})
     return encode_json({"generateContentRequest": {"model": f"models/{request.model}", **body}})
@@ -48,28 +50,26 @@ def encode_count(request: Request, *, vertex: bool = False) -> bytes:
 
 def decode_count_request(body: bytes, model: str) -> Request:
     """What a client wants counted: contents alone, or a whole request."""
-    raw = _object(body)
+    raw = decode_object(body)
     whole = raw.get("generateContentRequest", raw.get("generate_content_request"))
     return _request(whole if isinstance(whole, dict) else raw, model)
 
 
-def _body(request: Request) -> dict[str, Any]:
-    for message in request.messages:
-        for part in message.parts:
-            if isinstance(part, Media) and part.data is None and part.url is None:
-                raise UsageError(f"the {part.kind} '{part.name or part.mime}' has neither data nor a url")
+def _body(request: Request, losses: Losses) -> dict[str, Any]:
+    check_media(request)
     body: dict[str, Any] = {
         "contents": [
-            {"role": _ROLES[message.role], "parts": [encode_part(part) for part in message.parts]}
-            for message in request.messages
+            {"role": _ROLES[message.role], "parts": encode_parts(message.parts, losses)} for message in request.messages
         ]
     }
+    if any(isinstance(each, CachePoint) for each in (*(request.system or ()), *request.tools)):
+        losses.add("cache marks")
     if request.system is not None:
-        body["systemInstruction"] = {"parts": [{"text": request.system}]}
+        body["systemInstruction"] = {"parts": [{"text": request.system_text}]}
     if config := _config(request):
         body["generationConfig"] = config
-    if request.tools:
-        body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in request.tools]}]
+    if tools := request.declared_tools:
+        body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in tools]}]
     if request.tool_choice is not None:
         body["toolConfig"] = {"functionCallingConfig": _calling(request.tool_choice)}
     return body
@@ -122,15 +122,6 @@ def _calling(choice: ToolChoice) -> dict[str, Any]:
             return {"mode": "ANY", "allowedFunctionNames": choice}
 
 
-def _laid_over(body: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings are merged key by key; everything else is replaced."""
-    merged = dict(body)
-    for key, value in options.items():
-        below = merged.get(key)
-        merged[key] = _laid_over(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
-    return merged
-
-
 class _ThinkingConfig(Struct):
     include_thoughts: bool | None = None
     thinking_budget: int | None = None
@@ -173,21 +164,11 @@ class _Body(Struct):
     tool_config: _ToolConfig | None = None
 
 
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        raw = msgspec.json.decode(body)
-    except (ValueError, RecursionError) as exc:
-        raise UsageError(f"the request's body is not JSON: {exc}") from exc
-    if not isinstance(raw, dict):
-        raise UsageError("the request's body is not a JSON object")
-    return raw
-
-
 def _request(raw: dict[str, Any], model: str) -> Request:
     try:
         tidied = tidy(raw)
         request = _said(msgspec.convert(tidied, _Body, strict=False), model)
-        options = _unsaid(tidied, _body(request))
+        options = unsaid(tidied, _body(request, Losses()))
     except (ValueError, RecursionError) as exc:
         raise UsageError(f"the request's body is not as Gemini's are: {exc}") from exc
     if not request.messages:
@@ -256,26 +237,3 @@ def _tool_choice(config: _ToolConfig | None) -> ToolChoice | None:
             return tuple((calling and calling.allowed_function_names) or ()) or "required"
         case _:
             return None
-
-
-def _unsaid(body: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
-    """What a body says beyond another that was made of its request: laid over that one, it makes it whole."""
-    beyond: dict[str, Any] = {}
-    for key, value in body.items():
-        other = said.get(key)
-        if isinstance(value, dict) and isinstance(other, Mapping):
-            if more := _unsaid(value, other):
-                beyond[key] = more
-        elif not _is_said(value, other):
-            beyond[key] = value
-    return beyond
-
-
-def _is_said(value: Any, other: Any) -> bool:
-    if value == other or isinstance(other, bytes):  # bytes are media, which were decoded from this very value
-        return True
-    if isinstance(value, list) and isinstance(other, list | tuple):
-        return len(value) == len(other) and all(map(_is_said, value, other))
-    if isinstance(value, dict) and isinstance(other, Mapping):
-        return not _unsaid(value, other)
-    return False

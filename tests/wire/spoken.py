@@ -11,6 +11,7 @@ from boticelli_cli.messages import (
     Media,
     MediaDelta,
     Message,
+    Part,
     Request,
     Response,
     Text,
@@ -124,11 +125,24 @@ def finishes(draw: st.DrawFn, called: bool = False) -> Finish:
     return Finish(reason, draw(usages()), draw(st.none() | texts), word)
 
 
+answer_parts = st.builds(Text, texts) | st.builds(Thought, texts) | media() | calls
+
+
 @st.composite
 def responses(draw: st.DrawFn) -> Response:
-    called = tuple(draw(st.lists(calls, max_size=2)))
-    made = tuple(draw(st.lists(media(), max_size=2)))
-    return Response(draw(st.text()), draw(finishes(bool(called))), draw(st.text()), made, called)
+    told = draw(st.lists(answer_parts, max_size=4))
+    told = [
+        part
+        for part, last in zip(told, [None, *told], strict=False)
+        if type(part) is not type(last) or _stands_alone(part)
+    ]
+    called = any(isinstance(part, ToolCall) for part in told)
+    return Response(tuple(told), draw(finishes(called)))
+
+
+def _stands_alone(part: Part) -> bool:
+    """Of texts and thoughts, neighbours are read as one."""
+    return not isinstance(part, Text | Thought)
 
 
 @st.composite

@@ -14,6 +14,7 @@ from boticelli_cli.messages import (
     Media,
     MediaDelta,
     Response,
+    Text,
     TextDelta,
     ThinkingDelta,
     ToolCall,
@@ -112,7 +113,7 @@ def test_writes_its_own_words_for_the_end_only() -> None:
         (Finish("other", provider_reason="UNEXPECTED_TOOL_CALL"), "UNEXPECTED_TOOL_CALL"),
         (Finish("other"), "OTHER"),
     ):
-        assert json.loads(encode_response(Response("a", finish)))["candidates"][0]["finishReason"] == word
+        assert json.loads(encode_response(Response((Text("a"),), finish)))["candidates"][0]["finishReason"] == word
 
 
 USAGE = {
@@ -245,7 +246,7 @@ def test_whole_answers_that_hold_an_error_or_nothing_are_errors() -> None:
         )
     with pytest.raises(ProviderError, match="no candidates"):
         decode_response(b"{}")
-    assert decode_response(event({"text": "a"})) == Response("a", Finish("other"))
+    assert decode_response(event({"text": "a"})) == Response((Text("a"),), Finish("other"))
 
 
 def test_ends_a_failed_stream_with_its_error() -> None:

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from boticelli_cli.errors import ProviderError
-from boticelli_cli.wire.gemini import ListedModel, decode_count, decode_models, encode_count_response
+from boticelli_cli.wire.gemini import decode_count, decode_models, encode_count_response
+from boticelli_cli.wire.listing import ListedModel
 
 
 def test_reads_the_count_it_writes() -> None:

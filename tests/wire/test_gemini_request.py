@@ -18,7 +18,7 @@ HELLO = (Message("user", (Text("Hello."),)),)
 
 
 def body_of(**settings: Any) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(encode_request(Request(MODEL, settings.pop("messages", HELLO), **settings)))
+    body: dict[str, Any] = json.loads(encode_request(Request(MODEL, settings.pop("messages", HELLO), **settings)).body)
     return body
 
 
@@ -32,7 +32,7 @@ def asked(**body: Any) -> Request:
 
 @given(requests)
 def test_understands_what_it_writes(request: Request) -> None:
-    assert decode_request(encode_request(request), MODEL) == request
+    assert decode_request(encode_request(request).body, MODEL) == request
     assert decode_count_request(encode_count(request), MODEL) == request
 
 
@@ -141,7 +141,7 @@ def test_asks_for_thinking(thinking: Thinking, config: dict[str, Any]) -> None:
 def test_puts_back_thinking_that_a_request_cannot_say(config: dict[str, Any], thinking: Thinking | None) -> None:
     request = asked(generationConfig={"thinkingConfig": config})
     assert request.thinking == thinking
-    again = json.loads(encode_request(request))["generationConfig"]["thinkingConfig"]
+    again = json.loads(encode_request(request).body)["generationConfig"]["thinkingConfig"]
     names = {"thinking_budget": "thinkingBudget", "thinking_level": "thinkingLevel"}
     expected = {
         names.get(key, key): value.upper() if isinstance(value, str) else value for key, value in config.items()
@@ -205,7 +205,7 @@ def test_keeps_what_a_request_cannot_say() -> None:
     request = decoded(EVERYTHING)
     assert request.messages[1].parts == (Text("One."),)
     assert (request.system, request.temperature, request.tools) == ("a\nb", 1, (Tool("f"),))
-    again = json.loads(encode_request(request))
+    again = json.loads(encode_request(request).body)
     expected: dict[str, Any] = json.loads(json.dumps(EVERYTHING))
     del expected["model"], expected["contents"][0]["parts"][0]["thought"]
     expected["contents"][0]["role"] = expected["contents"][2]["role"] = "user"
@@ -340,7 +340,7 @@ def test_refuses_anything_else_with_a_sentence(body: Any) -> None:
         request = decoded(body)
     except UsageError:
         return
-    assert decode_request(encode_request(request), MODEL).messages == request.messages
+    assert decode_request(encode_request(request).body, MODEL).messages == request.messages
 
 
 def test_counts_contents_alone() -> None:

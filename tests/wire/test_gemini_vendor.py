@@ -40,7 +40,7 @@ from boticelli_cli.wire.gemini import (
 from tests.wire.spoken import events_of, responses, streams
 
 MODEL = "gemini-2.5-flash"
-ANSWER = Response("Hello.", Finish("stop", Usage(3, 2, total=5), MODEL))
+ANSWER = Response((Text("Hello."),), Finish("stop", Usage(3, 2, total=5), MODEL))
 CALL = ToolCall("look_up", {"city_name": "Ulm"}, signature="+/+/c2VhbA==")
 HELLO = Message("user", (Text("Hello?"),))
 
@@ -65,7 +65,7 @@ class Server(ThreadingHTTPServer):
         """What was asked, each of which has to say the same when it is written again."""
         decoded = [decode_request(body, MODEL) for _, body in self.asked]
         for request in decoded:
-            assert decode_request(encode_request(request), MODEL) == request
+            assert decode_request(encode_request(request).body, MODEL) == request
         return decoded
 
 
@@ -204,7 +204,7 @@ def test_googles_schemas_are_understood(server: Server) -> None:
 
 
 def test_a_chat_that_calls_functions_by_itself_comes_to_its_end(server: Server) -> None:
-    called = Response("", Finish("tool_call"), tool_calls=(CALL,))
+    called = Response((CALL,), Finish("tool_call"))
     chat = server.client(encode_response(called), encode_response(ANSWER), encode_response(ANSWER)).chats.create(
         model=MODEL, config=types.GenerateContentConfig(tools=[look_up])
     )

@@ -1,0 +1,115 @@
+"""The driver of every provider that is asked by plain HTTP: what differs between them is a `Dialect`."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+from boticelli_cli.drivers.base import Dropped, notify
+from boticelli_cli.drivers.http import Endpoint
+from boticelli_cli.drivers.patience import Patience
+from boticelli_cli.drivers.streamed import Streamed
+from boticelli_cli.errors import CredentialsError, ProviderError, RefusedError
+from boticelli_cli.messages import Delta, Request, Response
+from boticelli_cli.wire.body import Encoded
+from boticelli_cli.wire.listing import ListedModel
+from boticelli_cli.wire.stream import BodyReader
+
+__all__ = ["Dialect", "HttpDriver"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a provider is spoken to, over HTTP: everything about it that is a pure function.
+
+    `encode` makes the body of a request, to be answered as a stream or whole; `path` says where it goes, below the base
+    URL; `reader` reads an answer's stream, and `decode` a whole answer. `models_path` is where the models are listed,
+    from the page that a token names on.
+    """
+
+    encode: Callable[[Request, bool], Encoded]
+    path: Callable[[Request, bool], str]
+    reader: Callable[[Request], BodyReader]
+    decode: Callable[[Request, bytes], Response]
+    models_path: Callable[[str | None], str] | None = None
+    decode_models: Callable[[bytes], tuple[list[ListedModel], str | None]] | None = None
+
+
+class HttpDriver:
+    """The `Driver` of one account at a provider. `aclose` closes its connections.
+
+    `provider` is what messages call it. `key_hint` says what to do about credentials that were refused, and
+    `unknown_hint` about a model that the provider does not have.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        dialect: Dialect,
+        endpoint: Endpoint,
+        *,
+        key_hint: str | None = None,
+        unknown_hint: Callable[[str], str | None] = lambda model: None,
+    ) -> None:
+        self._provider = provider
+        self._dialect = dialect
+        self._endpoint = endpoint
+        self._key_hint = key_hint
+        self._unknown_hint = unknown_hint
+
+    def supports_streaming(self, model: str) -> bool:
+        return True
+
+    async def aclose(self) -> None:
+        await self._endpoint.aclose()
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncGenerator[AsyncIterator[Delta], None]:
+        patience = Patience(self._provider, request.timeout)
+        body = await self._encoded(request, streamed=True)
+        with self._naming(request.model):
+            async with self._endpoint.stream(self._dialect.path(request, True), body, patience) as chunks:
+                answer = Streamed(chunks, self._dialect.reader(request), patience)
+                await answer.read_first()
+                async with aclosing(answer.deltas()) as deltas:
+                    yield deltas
+
+    async def generate(self, request: Request) -> Response:
+        patience = Patience(self._provider, request.timeout)
+        body = await self._encoded(request, streamed=False)
+        with self._naming(request.model):
+            answer = await self._endpoint.post(self._dialect.path(request, False), body, patience)
+            return self._dialect.decode(request, answer.body)
+
+    async def models(self) -> list[ListedModel]:
+        """The models that this account can ask, as the provider lists them. Raises ProviderError."""
+        if self._dialect.models_path is None or self._dialect.decode_models is None:
+            raise RefusedError(f"{self._provider} has no list of its models", provider=self._provider)
+        found: list[ListedModel] = []
+        patience = Patience(self._provider, None)
+        page: str | None = None
+        with self._naming(""):
+            while True:
+                answer = await self._endpoint.get(self._dialect.models_path(page), patience)
+                models, page = self._dialect.decode_models(answer.body)
+                found += models
+                if page is None:
+                    return found
+
+    async def _encoded(self, request: Request, *, streamed: bool) -> bytes:
+        encoded = self._dialect.encode(request, streamed)
+        if encoded.losses:
+            await notify(Dropped(self._provider, encoded.losses))
+        return encoded.body
+
+    @contextmanager
+    def _naming(self, model: str) -> Iterator[None]:
+        """Say in errors who it was, and what to do where the answer alone cannot tell."""
+        try:
+            yield
+        except ProviderError as error:
+            error.provider = self._provider
+            if isinstance(error, CredentialsError) and self._key_hint is not None:
+                error.hint = self._key_hint
+            elif isinstance(error, RefusedError) and error.status == 404:
+                error.hint = self._unknown_hint(model) or error.hint
+            raise

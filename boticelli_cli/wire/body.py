@@ -1,0 +1,124 @@
+"""Bodies of requests: what becomes of one when it is written, and what all dialects do alike in writing it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from boticelli_cli.errors import UsageError
+from boticelli_cli.messages import Media, Request
+
+__all__ = ["Encoded", "Losses", "check_media", "decode_object", "encode_json", "laid_over", "unsaid", "written"]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A body, and the names of what a request holds that the dialect has no words for: "video", "cache marks"."""
+
+    body: bytes
+    losses: tuple[str, ...] = ()
+
+
+class Losses:
+    """Collects, each once and in the order of their coming, the names of what is left out of a body."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, None] = {}
+
+    def add(self, name: str) -> None:
+        self._names[name] = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._names)
+
+
+def written(body: Mapping[str, Any], request: Request, dialect: str, losses: Losses) -> Encoded:
+    """A body with the request's `options` laid over it. Options in another dialect's words are lost."""
+    if request.dialect in (None, dialect):
+        return Encoded(encode_json(laid_over(body, request.options)), losses.names)
+    for name in request.options:
+        losses.add(f"option {name}")
+    return Encoded(encode_json(body), losses.names)
+
+
+def check_media(request: Request) -> None:
+    """Raises UsageError for media that have neither bytes nor an address."""
+    for message in request.messages:
+        for part in message.parts:
+            if isinstance(part, Media) and part.data is None and part.url is None:
+                raise UsageError(f"the {part.kind} '{part.name or part.mime}' has neither data nor a url")
+
+
+def laid_over(body: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Mappings are merged key by key; everything else is replaced."""
+    merged = dict(body)
+    for key, value in options.items():
+        below = merged.get(key)
+        merged[key] = laid_over(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
+    return merged
+
+
+def unsaid(body: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a body says beyond another that was made of its request: laid over that one, it makes it whole."""
+    beyond: dict[str, Any] = {}
+    for key, value in body.items():
+        other = said.get(key)
+        if isinstance(value, dict) and isinstance(other, Mapping):
+            if more := unsaid(value, other):
+                beyond[key] = more
+        elif not _is_said(value, other):
+            beyond[key] = value
+    return beyond
+
+
+def decode_object(body: bytes) -> dict[str, Any]:
+    """A body that is a JSON object. Raises UsageError for what is none."""
+    try:
+        raw = msgspec.json.decode(body)
+    except (ValueError, RecursionError) as exc:
+        raise UsageError(f"the request's body is not JSON: {exc}") from exc
+    if not isinstance(raw, dict):
+        raise UsageError("the request's body is not a JSON object")
+    return raw
+
+
+def encode_json(value: Any) -> bytes:
+    """JSON of plain data and mappings; bytes become standard base64.
+
+    Half a surrogate pair, which no UTF-8 can hold, becomes U+FFFD.
+    """
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        return _encoder.encode(_mended(value))
+
+
+def _is_said(value: Any, other: Any) -> bool:
+    if value == other or isinstance(other, bytes):  # bytes are media, which were decoded from this very value
+        return True
+    if isinstance(value, list) and isinstance(other, list | tuple):
+        return len(value) == len(other) and all(map(_is_said, value, other))
+    if isinstance(value, dict) and isinstance(other, Mapping):
+        return not unsaid(value, other)
+    return False
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is not JSON data")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_plain)
+
+
+def _mended(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, Mapping):
+        return {_mended(key): _mended(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_mended(each) for each in value]
+    return value

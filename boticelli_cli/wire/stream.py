@@ -1,0 +1,51 @@
+"""Streamed bodies: what turns their bytes into deltas, in whichever dialect and framing."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from boticelli_cli.messages import Delta, Finish
+from boticelli_cli.wire.sse import EventReader
+
+__all__ = ["BodyReader", "EventBody", "StreamReader"]
+
+
+class BodyReader(Protocol):
+    """Reads one streamed answer."""
+
+    def read(self, piece: bytes) -> Iterator[Delta]:
+        """The deltas that these bytes, cut anywhere, complete. Raises ProviderError where it comes to what went wrong;
+        as StreamError when any delta has been given out before."""
+        ...
+
+    def end(self) -> Iterator[Delta]:
+        """What is left when all bytes have come; the last is the `Finish`. Raises ProviderError."""
+        ...
+
+
+class StreamReader(Protocol):
+    """Reads the data of an answer's server-sent events, one after the other."""
+
+    def read(self, data: bytes) -> list[Delta]:
+        """The deltas of one event."""
+        ...
+
+    def finish(self) -> Finish:
+        """The last delta, once the stream is over. Raises StreamError for one that was cut."""
+        ...
+
+
+class EventBody:
+    """A body of server-sent events."""
+
+    def __init__(self, reader: StreamReader) -> None:
+        self._events = EventReader()
+        self._reader = reader
+
+    def read(self, piece: bytes) -> Iterator[Delta]:
+        for event in self._events.feed(piece):
+            yield from self._reader.read(event.data)
+
+    def end(self) -> Iterator[Delta]:
+        for event in self._events.at_end():
+            yield from self._reader.read(event.data)
+        yield self._reader.finish()
