@@ -15,8 +15,11 @@ from boticelli_cli.messages import FinishReason, Media, Usage
 __all__ = [
     "ActDelta",
     "ActFailed",
+    "ActFallback",
     "ActFinished",
+    "ActNotice",
     "ActRetrying",
+    "ActRouted",
     "ActSkipped",
     "ActStarted",
     "ActWaiting",
@@ -118,6 +121,39 @@ class ActRetrying(_Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ActFallback(_Event):
+    """One model did not answer, and another one is asked in its place. In JSON, `from_` is `from`."""
+
+    type: ClassVar[Literal["act.fallback"]] = "act.fallback"
+    act: str
+    from_: str
+    to: str
+    error: ErrorInfo
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActRouted(_Event):
+    """Who is asked now, with whose key. `route` is the name of the way there, `reason` why it was taken."""
+
+    type: ClassVar[Literal["act.routed"]] = "act.routed"
+    act: str
+    model: str
+    provider: str
+    account: str
+    route: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActNotice(_Event):
+    """Something that a person should know of how an act is put to its model."""
+
+    type: ClassVar[Literal["act.notice"]] = "act.notice"
+    act: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActSkipped(_Event):
     type: ClassVar[Literal["act.skipped"]] = "act.skipped"
     act: str
@@ -185,6 +221,9 @@ Event = (
     | ActDelta
     | ActWaiting
     | ActRetrying
+    | ActFallback
+    | ActRouted
+    | ActNotice
     | ActSkipped
     | ActFinished
     | ActFailed
@@ -225,5 +264,5 @@ def as_json(value: Any) -> Any:
             for field in fields(value):
                 item = getattr(value, field.name)
                 if item is not None:
-                    data[field.name] = as_json(item)
+                    data[field.name.rstrip("_")] = as_json(item)
             return data

@@ -66,7 +66,13 @@ def play(
     from boticelli_cli.views.record import Record
 
     environ = app.environment()
-    notes = Notes(sys.stderr, quiet=options.quiet, clean=cleaner(sys.stderr, environ), dim=dimmer(sys.stderr, environ))
+    notes = Notes(
+        sys.stderr,
+        quiet=options.quiet,
+        verbose=options.verbose,
+        clean=cleaner(sys.stderr, environ),
+        dim=dimmer(sys.stderr, environ),
+    )
     for notice in prepared.notices:
         notes.say(notice)
     chosen = choose_format(shown_as, terminal=sys.stdout.isatty(), dumb=not can_be_drawn_on(sys.stdout, environ))

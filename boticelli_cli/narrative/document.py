@@ -42,7 +42,7 @@ def _thinking(value: Any) -> Any:
     raise PydanticCustomError("thinking", message, {"efforts": ", ".join(EFFORTS), "hint": hint})
 
 
-def _stop(value: Any) -> Any:
+def _one_alone(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
@@ -62,8 +62,9 @@ def _default_alone(value: Any) -> Any:
 
 Words = Annotated[str, Field(min_length=1)]
 StopSequences = Annotated[
-    list[Words], Field(min_length=1), BeforeValidator(_stop, json_schema_input_type=Words | list[Words])
+    list[Words], Field(min_length=1), BeforeValidator(_one_alone, json_schema_input_type=Words | list[Words])
 ]
+Models = Annotated[list[Words], BeforeValidator(_one_alone, json_schema_input_type=Words | list[Words])]
 Thinking = Annotated[
     Any, PlainValidator(_thinking, json_schema_input_type=bool | Annotated[int, Field(ge=0)] | messages.Effort)
 ]
@@ -74,6 +75,9 @@ class SettingsDocument(Shape):
     """How an act is put to its model. May stand in an act, in `narrative` and in the configuration."""
 
     model: Words | None = Field(None, description="The model, as provider/model or a bare name.")
+    fallback: Models | None = Field(
+        None, description="The models to ask, one after the other, when the model does not answer."
+    )
     system: str | None = Field(None, description="The system instruction; a template.")
     temperature: float | None = Field(
         None, ge=0, le=2, allow_inf_nan=False, description="How freely the model chooses its words."

@@ -124,6 +124,7 @@ def settings_of(document: SettingsDocument, *, literal: bool = False) -> Setting
         context = document.context
     return Settings(
         model=document.model,
+        fallback=tuple(document.fallback) if document.fallback is not None else None,
         system=Template(document.system, literal=literal) if document.system is not None else None,
         temperature=document.temperature,
         top_p=document.top_p,

@@ -33,6 +33,7 @@ class Settings:
     """How an act is put to its model. `None`: not said here."""
 
     model: str | None = None
+    fallback: tuple[str, ...] | None = None
     system: Template | None = None
     temperature: float | None = None
     top_p: float | None = None

@@ -22,7 +22,7 @@ from boticelli_cli.narrative.template import Template
 
 __all__ = ["OPTIONS", "attach", "prompt_narrative", "read_options"]
 
-OPTIONS = ("temperature", "top_p", "max_tokens", "stop", "thinking", "timeout", "retries", "options")
+OPTIONS = ("temperature", "top_p", "max_tokens", "stop", "thinking", "timeout", "retries", "fallback", "options")
 """The settings that a single prompt takes by name."""
 
 
@@ -67,7 +67,11 @@ def read_options(given: Mapping[str, list[str]]) -> Settings:
         for name in given
         if name not in OPTIONS
     ]
-    data = {name: values if name == "stop" else _value(values[-1]) for name, values in given.items() if name in OPTIONS}
+    data = {
+        name: values if name in ("stop", "fallback") else _value(values[-1])
+        for name, values in given.items()
+        if name in OPTIONS
+    }
     document, found = validate(SettingsDocument, Source("--option", "", data, {}, {}))
     problems += [Problem(f"--option: {problem.message}") for problem in found]
     if problems:

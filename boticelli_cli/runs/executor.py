@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,11 @@ from boticelli_cli.errors import BoticelliError, SaveError, TemplateError
 from boticelli_cli.events import (
     ActDelta,
     ActFailed,
+    ActFallback,
     ActFinished,
+    ActNotice,
     ActRetrying,
+    ActRouted,
     ActSkipped,
     ActStarted,
     ActWaiting,
@@ -138,6 +141,8 @@ class _Run:
         self._schedule = Schedule(plan)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._waiting: set[str] = set()
+        self._targets: dict[str, str] = {}
+        """Who answers an act, where that was told: the provider and its model."""
         self._withdrawn: set[str] = set()
         self._one_ended = asyncio.Event()
         self._events: asyncio.Queue[Event | None] = asyncio.Queue()
@@ -288,6 +293,7 @@ class _Run:
             options=settings.options or {},
             timeout=settings.timeout,
             retries=settings.retries,
+            fallback=settings.fallback or (),
         )
 
     def _earlier(self, step: PlannedStep) -> tuple[Message, ...]:
@@ -321,13 +327,24 @@ class _Run:
             case Going():
                 self._waiting.discard(name)
                 return
-            case Routed() | FallingBack() | Dropped():
+            case Routed():
+                self._waiting.discard(name)
+                self._targets[name] = f"{notice.provider}/{notice.model}"
+                facts = {each.name: getattr(notice, each.name) for each in fields(notice)}
+                await self.tell(ActRouted, act=name, **facts)
+                return
+            case FallingBack(origin, target, error):
+                await self.tell(ActFallback, act=name, from_=origin, to=target, error=describe_error(error))
+                return
+            case Dropped(provider, what):
+                message = f"{provider} has no words for {', '.join(what)}; left out"
+                await self.tell(ActNotice, act=name, message=message)
                 return
             case Waiting(reason, seconds):
                 await self.tell(ActWaiting, act=name, reason=reason, seconds=round(seconds, 3))
             case Retrying(error, attempt, seconds):
-                facts = describe_error(error)
-                await self.tell(ActRetrying, act=name, error=facts, attempt=attempt, seconds=round(seconds, 3))
+                told = describe_error(error)
+                await self.tell(ActRetrying, act=name, error=told, attempt=attempt, seconds=round(seconds, 3))
         self._waiting.add(name)
         if self.failed is not None:
             self._withdraw(name)
@@ -369,12 +386,13 @@ class _Run:
         await asyncio.sleep(0)  # the reader first: to find the first price takes a tenth of a second
         name, finish = step.act.name, answer.finish
         text = answer.take_text()
-        served = finish.served_model or request.model
+        target = self._targets.get(name, request.model)
+        served = finish.served_model or target
         self.answers[name] = Answered(text, served, finish.usage)
         if spoken := answer.turn(text):
             self.turns[name] += (Message("assistant", spoken),)
         self.usage += finish.usage
-        cost = self.cost_of(request.model, finish)
+        cost = self.cost_of(target, finish)
         if cost is None:
             self.unpriced[served] = None
         else:

@@ -1,15 +1,26 @@
 """The views for programs: `jsonl`, a line for every event as it happens, and `json`, one object at the end."""
 
 import json
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeVar
 
-from boticelli_cli.events import ErrorInfo, Event, RunFailed, RunFinished, RunInterrupted, as_json
+from boticelli_cli.events import (
+    ActFallback,
+    ActRouted,
+    ErrorInfo,
+    Event,
+    RunFailed,
+    RunFinished,
+    RunInterrupted,
+    as_json,
+)
 from boticelli_cli.views.base import Still
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import ActRecord, KeptMedia, Record
 from boticelli_cli.views.text import tell_end, tell_media
 
 __all__ = ["JsonLinesView", "JsonView", "failure_json"]
+
+Notice = TypeVar("Notice")
 
 
 class JsonLinesView(Still):
@@ -82,6 +93,10 @@ def _act_json(act: ActRecord) -> dict[str, Any]:
         data["thinking"] = "".join(act.thoughts)
     if act.media:
         data["media"] = [_media_json(each) for each in act.media]
+    if (routed := _last(act, ActRouted)) is not None:
+        data |= {"provider": routed.provider, "account": routed.account}
+    if fallbacks := [each for each in act.notices if isinstance(each, ActFallback)]:
+        data["fallbacks"] = [{"from": each.from_, "to": each.to, "error": as_json(each.error)} for each in fallbacks]
     if act.finished is not None:
         finished = as_json(act.finished)
         names = (
@@ -102,6 +117,10 @@ def _act_json(act: ActRecord) -> dict[str, Any]:
     if act.reason is not None:
         data["reason"] = act.reason
     return data
+
+
+def _last(act: ActRecord, kind: type[Notice]) -> Notice | None:
+    return next((each for each in reversed(act.notices) if isinstance(each, kind)), None)
 
 
 def _media_json(kept: KeptMedia) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from boticelli_cli.events import ActDelta, ActRetrying, ActStarted, ActWaiting, Event
+from boticelli_cli.events import ActDelta, ActFallback, ActRetrying, ActStarted, ActWaiting, Event
 from boticelli_cli.messages import Usage
 from boticelli_cli.views.gauges import Gauges
 from boticelli_cli.views.layout import end_of
@@ -52,7 +52,7 @@ class LiveAct:
         match event:
             case ActStarted():
                 self._begun = self._now()
-            case ActWaiting() | ActRetrying():
+            case ActWaiting() | ActRetrying() | ActFallback():
                 self._heard = self._now()
             case ActDelta():
                 self._first = self._now() if self._first is None else self._first
@@ -93,6 +93,8 @@ class LiveAct:
         waiting = self.record.waiting
         if waiting is None:
             return "waits for the first word"
+        if isinstance(waiting, ActFallback):
+            return f"⤳ asks {waiting.to} instead: {_in_a_row(waiting.error.message)}"
         left = max(waiting.seconds - (self._now() - self._heard), 0.0)
         if isinstance(waiting, ActWaiting):
             long = f"{_whole(math.ceil(left))} " if waiting.seconds else ""  # 0: nobody can tell

@@ -9,7 +9,8 @@ __all__ = ["Notes"]
 
 
 class Notes:
-    """Writes notes to a stream, each through `clean`. When `quiet`, only what must be said is said.
+    """Writes notes to a stream, each through `clean`. When `quiet`, only what must be said is said; when `verbose`,
+    also what only the curious want to know.
 
     `dim` is how a text steps back there.
     """
@@ -19,6 +20,7 @@ class Notes:
         stream: TextIO,
         *,
         quiet: bool = False,
+        verbose: bool = False,
         clean: Callable[[str], str] = str,
         dim: Callable[[str], str] = str,
     ) -> None:
@@ -26,6 +28,7 @@ class Notes:
         self._dim = dim
         self.clean = clean
         self.quiet = quiet
+        self.verbose = verbose
 
     def are_seen_on(self, terminal: TextIO) -> bool:
         """Whether they are read on the same screen, rather than in a file or on another one."""

@@ -7,7 +7,7 @@ from boticelli_cli.views.base import Still
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import KeptMedia, Record
 from boticelli_cli.views.report import progress
-from boticelli_cli.views.text import tell_end, tell_media
+from boticelli_cli.views.text import is_told, tell_end, tell_media
 from boticelli_cli.views.thoughts import Thoughts
 
 __all__ = ["PlainView"]
@@ -30,7 +30,8 @@ class PlainView(Still):
     def show(self, event: Event) -> None:
         self._record.add(event)
         self._catch_up()
-        if line := self._record.kept(event) if isinstance(event, ActDelta) else progress(event, self._record):
+        line = self._record.kept(event) if isinstance(event, ActDelta) else progress(event, self._record)
+        if line and is_told(event, self._notes):
             self._unsaid.append(line)
         self._say_between_lines()
         if self._last == "\n":  # a thought in the middle of a line would be taken for the answer

@@ -8,8 +8,11 @@ from typing import Literal
 from boticelli_cli.events import (
     ActDelta,
     ActFailed,
+    ActFallback,
     ActFinished,
+    ActNotice,
     ActRetrying,
+    ActRouted,
     ActSkipped,
     ActStarted,
     ActWaiting,
@@ -46,8 +49,8 @@ class KeptMedia:
 class ActRecord:
     """An act: where it stands, and its text as far as it has come.
 
-    `waiting` is what it waits for now, `notices` all that it waited for; `sound` the last thing that it said aloud;
-    `media` what it has made, as far as somebody has kept it.
+    `waiting` is what it waits for now, `notices` what became of it before it was answered; `sound` the last thing that
+    it said aloud; `media` what it has made, as far as somebody has kept it.
     """
 
     planned: PlannedAct
@@ -56,8 +59,8 @@ class ActRecord:
     thoughts: list[str] = field(default_factory=list)
     sound: Media | None = None
     media: list[KeptMedia] = field(default_factory=list)
-    waiting: ActWaiting | ActRetrying | None = None
-    notices: list[ActWaiting | ActRetrying] = field(default_factory=list)
+    waiting: ActWaiting | ActRetrying | ActFallback | None = None
+    notices: list[ActWaiting | ActRetrying | ActFallback | ActRouted | ActNotice] = field(default_factory=list)
     started: ActStarted | None = None
     finished: ActFinished | None = None
     error: ErrorInfo | None = None
@@ -119,10 +122,12 @@ class Record:
                     act.thoughts.append(event.thinking)
                 elif event.media is not None and event.media.kind == "audio" and event.media.data is not None:
                     act.sound = event.media
-            case ActWaiting() | ActRetrying():
+            case ActWaiting() | ActRetrying() | ActFallback():
                 act = self.acts[event.act]
                 act.waiting = event
                 act.notices.append(event)
+            case ActRouted() | ActNotice():
+                self.acts[event.act].notices.append(event)
             case ActFinished():
                 act = self.acts[event.act]
                 act.finished, act.status = event, "finished"

@@ -5,8 +5,11 @@ from collections.abc import Iterator
 
 from boticelli_cli.events import (
     ActFailed,
+    ActFallback,
     ActFinished,
+    ActNotice,
     ActRetrying,
+    ActRouted,
     ActSkipped,
     ActStarted,
     ActWaiting,
@@ -53,8 +56,16 @@ def progress(event: Event, record: Record) -> str | None:
             long = f"{seconds_in_words(event.seconds)} " if event.seconds else ""  # 0: nobody can tell
             return f"… {event.act} · waits {long}{event.reason}"
         case ActRetrying():
-            again = f"attempt {event.attempt} in {seconds_in_words(event.seconds)}"
+            soon = f" in {seconds_in_words(event.seconds)}" if event.seconds else ""
+            again = f"attempt {event.attempt}{soon}"
             return f"↻ {event.act} · {event.error.message} · {again}"
+        case ActFallback():
+            return f"⤳ {event.act} · {event.from_}: {event.error.message} · {event.to} is asked instead"
+        case ActRouted():
+            with_key = f", account '{event.account}'"
+            return f"→ {event.act} · {event.provider}/{event.model}{with_key} · {event.route}: {event.reason}"
+        case ActNotice():
+            return f"! {event.act} · {event.message}"
         case ActSkipped():
             return f"- {event.act} · {not_run(record.acts[event.act])}: {event.reason}"
     return None
@@ -81,11 +92,12 @@ def not_run(act: ActRecord) -> str:
     return "given up" if act.started is not None else "not run"
 
 
-def attempts(record: Record) -> Iterator[str]:
-    """What the acts waited for and when they were asked again, a line each."""
+def attempts(record: Record, *, verbose: bool = True) -> Iterator[str]:
+    """What became of the acts before they were answered, a line each; if not `verbose`, only what matters to all."""
     for act in record.in_order:
         for notice in act.notices:
-            if line := progress(notice, record):
+            matters = verbose or isinstance(notice, ActFallback | ActNotice)
+            if matters and (line := progress(notice, record)):
                 yield line
 
 

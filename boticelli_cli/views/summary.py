@@ -21,11 +21,11 @@ _LEAVE_OUT_FIRST = ("cached", "first", "model", "in", "out", "time", "cost")
 
 
 def summary(record: Record, layout: Layout, *, verbose: bool = False, again: str = "") -> list[Row]:
-    """The rows of a run's summary. With `verbose`, also what each act waited for and how often it was asked."""
+    """The rows of a run's summary. With `verbose`, also who was asked and why, waits and retries."""
     if not record.in_order:
         return []
     rows = layout.rows_of(_table(record, layout.columns, layout.clean))
-    for line in (*_lines(record), *(attempts(record) if verbose else ()), *([f"again: {again}"] if again else ())):
+    for line in (*_lines(record), *attempts(record, verbose=verbose), *([f"again: {again}"] if again else ())):
         rows += layout.rows((line, "dim"))
     return rows
 

@@ -2,14 +2,14 @@
 
 from typing import TextIO
 
-from boticelli_cli.events import ActDelta, ActFinished, Event, RunFailed, RunFinished, RunInterrupted
+from boticelli_cli.events import ActDelta, ActFinished, ActRouted, Event, RunFailed, RunFinished, RunInterrupted
 from boticelli_cli.views.base import Still
 from boticelli_cli.views.notes import Notes
 from boticelli_cli.views.record import KeptMedia, Record
 from boticelli_cli.views.report import ending, error_lines, kept_texts, media_line, progress
 from boticelli_cli.views.thoughts import Thoughts
 
-__all__ = ["TextView", "tell_end", "tell_media"]
+__all__ = ["TextView", "is_told", "tell_end", "tell_media"]
 
 
 class TextView(Still):
@@ -47,7 +47,7 @@ class TextView(Still):
             case _:
                 if isinstance(event, ActFinished) and event.act == self._record.output_act:
                     self._end_line()
-                if line := progress(event, self._record):
+                if is_told(event, self._notes) and (line := progress(event, self._record)):
                     self._notes.say(line)
 
     def _write(self, text: str) -> None:
@@ -59,6 +59,11 @@ class TextView(Still):
     def _end_line(self) -> None:
         if self._last not in ("", "\n"):
             self._write("\n")
+
+
+def is_told(event: Event, notes: Notes) -> bool:
+    """Whether an event is worth a line: routes are for the curious."""
+    return notes.verbose or not isinstance(event, ActRouted)
 
 
 def tell_media(kept: KeptMedia, notes: Notes) -> None:

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from boticelli_cli.drivers.base import Going, Notice, Retrying, Waiting, notify
+from boticelli_cli.drivers.base import Dropped, FallingBack, Going, Notice, Retrying, Routed, Waiting, notify
 from boticelli_cli.errors import ProviderError, QuotaError, StreamError
 from boticelli_cli.events import (
     ActFailed,
@@ -20,6 +21,7 @@ from boticelli_cli.events import (
     RunFailed,
     RunFinished,
     RunInterrupted,
+    as_json,
 )
 from boticelli_cli.messages import (
     Delta,
@@ -466,6 +468,40 @@ def test_waits_and_retries_of_an_act_are_told_before_its_first_word() -> None:
     assert isinstance(retrying, ActRetrying)
     assert (waiting.reason, waiting.seconds) == ("for a turn", 2.0)
     assert (retrying.error.message, retrying.error.status, retrying.attempt, retrying.seconds) == ("busy", 503, 2, 0.5)
+
+
+def test_tells_who_is_asked_and_prices_the_answer_of_whoever_gave_it() -> None:
+    error = ProviderError("busy", status=503)
+    asked = Routed("m", "p", "main", "explicit", "asked for by name")
+    driver = Telling(
+        asked, FallingBack("p/m", "q/n", error), replace(asked, model="n", provider="q"), Dropped("q", ("video",))
+    )
+    priced: list[str] = []
+
+    def cost(model: str, finish: Finish) -> float:
+        priced.append(model)
+        return 0.5
+
+    events = perform("narrative: {name: n, model: m}\nacts: {a: Ask.}\n", driver, cost_of=cost)
+    assert types(events)[1:6] == ["act.started a", "act.routed a", "act.fallback a", "act.routed a", "act.notice a"]
+    assert priced == ["q/n"]
+    told = as_json(events[3])
+    assert (told["from"], told["to"], told["error"]) == (
+        "p/m",
+        "q/n",
+        {"kind": "provider", "message": "busy", "status": 503},
+    )
+    assert as_json(events[5])["message"] == "q has no words for video; left out"
+
+
+def test_asks_with_the_fallback_that_an_act_or_else_its_narrative_names() -> None:
+    story = """
+        narrative: {name: n, model: m, fallback: [x, y]}
+        acts: {a: Ask., b: {prompt: Ask., fallback: z}, c: {prompt: Ask., fallback: []}}
+    """
+    driver = Scripted()
+    perform(story, driver)
+    assert [request.fallback for request in driver.requests] == [("x", "y"), ("z",), ()]
 
 
 def test_an_act_that_waits_for_its_turn_is_withdrawn_when_another_fails() -> None:

@@ -7,8 +7,11 @@ from typing import Any
 from boticelli_cli.events import (
     ActDelta,
     ActFailed,
+    ActFallback,
     ActFinished,
+    ActNotice,
     ActRetrying,
+    ActRouted,
     ActSkipped,
     ActStarted,
     ActWaiting,
@@ -56,6 +59,16 @@ class Teller:
 
     def retries(self, act: str) -> ActRetrying:
         return ActRetrying(**self._facts(), act=act, error=ErrorInfo("provider", "busy"), attempt=2, seconds=4.0)
+
+    def falls_back(self, act: str) -> ActFallback:
+        return ActFallback(**self._facts(), act=act, from_="p/m", to="q/n", error=ErrorInfo("provider", "busy"))
+
+    def routed(self, act: str) -> ActRouted:
+        why = {"route": "explicit", "reason": "asked for by name"}
+        return ActRouted(**self._facts(), act=act, model="m", provider="p", account="main", **why)
+
+    def noticed(self, act: str) -> ActNotice:
+        return ActNotice(**self._facts(), act=act, message="p has no words for video; left out")
 
     def finished(self, act: str, text: str = "") -> ActFinished:
         usage = Usage(input=1, output=2)

@@ -49,6 +49,15 @@ def test_has_a_row_an_act_and_what_they_come_to() -> None:
     ]
 
 
+def test_says_who_did_not_answer_and_with_verbose_who_was_asked_why() -> None:
+    tell = Teller()
+    events = [tell.run("a"), tell.started("a"), tell.routed("a"), tell.falls_back("a"), tell.noticed("a")]
+    events += [tell.finished("a", "A"), tell.over("A")]
+    told = ["⤳ a · p/m: busy · q/n is asked instead", "! a · p has no words for video; left out"]
+    assert lines(events)[2:] == told
+    assert lines(events, verbose=True)[2:] == ["→ a · p/m, account 'main' · explicit: asked for by name", *told]
+
+
 @pytest.mark.parametrize("columns", range(1, 100, 3))
 def test_fits_any_screen(columns: int) -> None:
     assert all(

@@ -19,10 +19,12 @@ from boticelli_cli.views.report import media_line
 from tests.views.telling import Teller
 
 
-def shown(name: str, events: Iterable[Event], *, quiet: bool = False, headings: bool = True) -> tuple[str, str]:
+def shown(
+    name: str, events: Iterable[Event], *, quiet: bool = False, verbose: bool = False, headings: bool = True
+) -> tuple[str, str]:
     """What a view writes to stdout and to stderr."""
     out, err = io.StringIO(), io.StringIO()
-    notes = Notes(err, quiet=quiet)
+    notes = Notes(err, quiet=quiet, verbose=verbose)
     view = make_view(Format(name), out, notes, Record(), Manner(headings=headings))
     for event in events:
         view.show(event)
@@ -50,6 +52,36 @@ def test_text_writes_the_output_act_as_it_grows_and_ends_the_line() -> None:
     assert out == "B1 B2\n"
     assert "✓ b · 1.5 s · 2 tokens · $0.500" in err
     assert "n · 2 acts · 2 tokens in, 4 out · $1.00 · 3.0 s" in err
+
+
+def fallen_back(tell: Teller) -> list[Event]:
+    return [
+        tell.run("a", output_act="a"),
+        tell.started("a"),
+        tell.routed("a"),
+        tell.falls_back("a"),
+        tell.noticed("a"),
+        tell.said("a", "A"),
+        tell.finished("a", "A"),
+        tell.over("A"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["text", "plain"])
+def test_says_who_is_asked_instead_and_only_the_curious_why(name: str) -> None:
+    quiet, plain, curious = (
+        shown(name, fallen_back(Teller()), **how)[1] for how in ({"quiet": True}, {}, {"verbose": True})
+    )
+    assert quiet == ""
+    assert "⤳ a · p/m: busy · q/n is asked instead\n! a · p has no words for video; left out\n" in plain
+    assert "→" not in plain
+    assert "→ a · p/m, account 'main' · explicit: asked for by name\n⤳" in curious
+
+
+def test_json_says_who_answered_and_who_did_not() -> None:
+    [act] = json.loads(shown("json", fallen_back(Teller()))[0])["acts"].values()
+    assert (act["provider"], act["account"]) == ("p", "main")
+    assert act["fallbacks"] == [{"from": "p/m", "to": "q/n", "error": {"kind": "provider", "message": "busy"}}]
 
 
 def test_text_writes_every_delta_at_once() -> None:
