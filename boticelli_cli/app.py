@@ -14,24 +14,17 @@ from boticelli_cli.config import Config, cache_folder, environment, media_folder
 from boticelli_cli.drivers.base import Driver
 from boticelli_cli.errors import UsageError, did_you_mean
 from boticelli_cli.events import Event
+from boticelli_cli.limit_states import LimitState, limit_states
 from boticelli_cli.listings import keep_listing, with_listings
 from boticelli_cli.messages import Finish, Media, Usage
+from boticelli_cli.model_checks import check_models, default_model
 from boticelli_cli.narrative.bound import check_bound
 from boticelli_cli.narrative.files import MAX_BYTES, read_bounded, why_no_folder, why_not_writable
 from boticelli_cli.narrative.model import InputPart, Narrative, Variable
 from boticelli_cli.narrative.saves import save_path, with_save_paths
 from boticelli_cli.narrative.variables import bind
 from boticelli_cli.prices import cost_usd
-from boticelli_cli.providers import (
-    DRIVEN,
-    LimitState,
-    Providers,
-    check_models,
-    default_model,
-    limit_states,
-    list_models,
-    today,
-)
+from boticelli_cli.providers import DRIVEN, Providers, list_models, today
 from boticelli_cli.routing.estimate import estimate_tokens, text_tokens
 from boticelli_cli.runs.answer import write_answer, write_bytes
 from boticelli_cli.runs.executor import MAX_PARALLEL, execute

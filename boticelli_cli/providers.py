@@ -3,42 +3,25 @@
 Dispatch → WithRetries → Limited, where an account has limits → Gemini or GeminiLive
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from boticelli_cli.catalog import DEFAULTS, EMBEDDED, Call, Catalog, Limits, ListedModel
+from boticelli_cli.catalog import EMBEDDED, Call, Catalog, ListedModel
 from boticelli_cli.config import Account, Config, state_folder
 from boticelli_cli.drivers.base import Driver
-from boticelli_cli.errors import CredentialsError, InputError, Problem, UsageError
-from boticelli_cli.fitting import fit, unreadable
+from boticelli_cli.errors import CredentialsError, UsageError
+from boticelli_cli.limit_states import has_limits, ledger_path, limits_of
 from boticelli_cli.listings import calls_of
-from boticelli_cli.messages import Media, Message, Request
-from boticelli_cli.narrative.model import Act
 from boticelli_cli.routing.dispatch import Dispatch
-from boticelli_cli.runs.plan import Plan
 
 if TYPE_CHECKING:
     from boticelli_cli.drivers.gemini_access import GeminiAccess
-    from boticelli_cli.routing.ledger import Ledger, Used
+    from boticelli_cli.routing.ledger import Ledger
     from boticelli_cli.routing.line import Leases
 
-__all__ = [
-    "DRIVEN",
-    "LimitState",
-    "Providers",
-    "account_of",
-    "check_models",
-    "default_model",
-    "ledger_path",
-    "limit_states",
-    "limits_of",
-    "list_models",
-    "today",
-]
+__all__ = ["DRIVEN", "Providers", "account_of", "list_models", "today"]
 
 DRIVEN = ("gemini",)
 """The providers that there are drivers for, beside the embedded model's."""
@@ -47,17 +30,6 @@ DRIVEN = ("gemini",)
 def today() -> date:
     """The day by which models are retired."""
     return datetime.now(UTC).date()
-
-
-@dataclass(frozen=True, slots=True)
-class LimitState:
-    """What an account may ask of a model, and what it has asked; `resets_at` is when the day is over."""
-
-    account: Account
-    model: str
-    limits: Limits
-    used: "Used"
-    resets_at: datetime
 
 
 class Providers:
@@ -96,7 +68,7 @@ class Providers:
 
         account = account_of(self._config, provider)
         driver = self._gemini(account, call)
-        if _has_limits(self._config, account):  # what counts requests takes a while to load
+        if has_limits(self._config, account):  # what counts requests takes a while to load
             driver = self._limited(driver, account)
         driver = WithReset(driver, reset=pacific_day)
         return WithRetries(driver, unreachable=UNREACHABLE if call == "live" else BROKEN)
@@ -157,26 +129,6 @@ async def list_models(config: Config, provider: str) -> list[ListedModel]:
         await gemini.aclose()
 
 
-def limit_states(config: Config, catalog: Catalog, environ: Mapping[str, str]) -> Iterator["LimitState"]:
-    """What is left of every limit that is known: of each account, each model that it may ask only so much."""
-    from boticelli_cli.routing.day import pacific_day
-    from boticelli_cli.routing.ledger import Ledger
-
-    ledger = Ledger(ledger_path(state_folder(environ)))
-    try:
-        now = ledger.now()
-        for account in config.accounts:
-            of_tier = catalog.limited_models(account.provider, account.tier) if account.tier is not None else ()
-            written = [model for provider, model in config.limits if provider == account.provider]
-            for model in dict.fromkeys((*written, *of_tier)):
-                limits = limits_of(config, catalog, account, model)
-                used = ledger.usage(account.counted_as, model, now)
-                until = used.spent_until or pacific_day(now).end
-                yield LimitState(account, model, limits, used, datetime.fromtimestamp(until, UTC))
-    finally:
-        ledger.close()
-
-
 def account_of(config: Config, provider: str) -> Account:
     """The account that asks a provider: of several, the one with the lowest priority. Raises CredentialsError."""
     accounts = config.accounts_of(provider)
@@ -187,94 +139,6 @@ def account_of(config: Config, provider: str) -> Account:
         message = f"account '{account.name}' has no key for {provider}: {account.lacks}"
         raise CredentialsError(message, provider=provider, hint=_HINTS[provider])
     return account
-
-
-def default_model(config: Config) -> str:
-    """The model that answers when none is named: one that there is an account for, or the embedded one."""
-    return DEFAULTS[config.accounts[0].provider] if config.accounts else EMBEDDED
-
-
-def check_models(plan: Plan, config: Config, catalog: Catalog, *, need_keys: bool = True) -> list[str]:
-    """Check that every act's model can be asked here, and return what people should know of them first.
-
-    Raises UsageError for models that are nobody's, or do not take what they are given, CredentialsError when
-    there is no key; unless keys are needed, that is only told.
-    """
-    problems: dict[str, Problem] = {}
-    notices: dict[str, None] = {}
-    for step in plan.steps:
-        try:
-            notices |= dict.fromkeys(_check_act(step.act, config, catalog, need_keys))
-        except InputError as error:
-            problems |= {problem.message: problem for problem in error.problems}
-    if problems:
-        raise UsageError(list(problems.values()), hint=f"the embedded model is always there: -m {EMBEDDED}")
-    return list(notices)
-
-
-def _check_act(act: Act, config: Config, catalog: Catalog, need_keys: bool) -> Iterator[str]:
-    settings = act.settings
-    resolved = catalog.resolve(settings.model or EMBEDDED, today())
-    try:
-        placed = catalog.place(resolved.model)
-    except UsageError as error:
-        near = catalog.nearest(resolved.model.rpartition("/")[2].lower(), "gemini", today())
-        raise UsageError(f"{error.problems[0].message}{near}") from None
-    if placed.provider == EMBEDDED:
-        from boticelli_cli.drivers.rehearsal import refuse_unknown_model
-
-        refuse_unknown_model(resolved.model)
-        return
-    if placed.provider not in DRIVEN:
-        message = (
-            f"act '{act.name}' asks for model '{settings.model}', but there is no driver for {placed.provider} here"
-        )
-        raise UsageError(message)
-    try:
-        account_of(config, placed.provider)
-    except CredentialsError as error:
-        if need_keys:
-            raise
-        yield error.message
-    media = [Media(part.kind, "", name=part.filename) for part in act.input if part.kind != "text"]
-    request = Request(
-        placed.name,
-        (Message("user", tuple(media)),),
-        stop=settings.stop or (),
-        thinking=settings.thinking,
-    )
-    found = catalog.find(resolved.model)
-    if wrong := unreadable(request, found):
-        raise UsageError([Problem(f"act '{act.name}': {sentence}") for sentence in wrong])
-    if resolved.notice is not None:
-        yield resolved.notice
-    yield from fit(request, found, catalog.call_of(resolved.model))[1]
-
-
-def _has_limits(config: Config, account: Account) -> bool:
-    """Whether there is any model of which an account may ask only so much."""
-    written = any(provider == account.provider for provider, _ in config.limits)
-    return written or account.tier is not None or account.max_concurrent is not None
-
-
-def limits_of(config: Config, catalog: Catalog, account: Account, model: str) -> Limits:
-    """How much an account may ask of a model: as the configuration says, else as the catalogue does of its tier.
-
-    How many requests it may have under way, whatever the model, is not among this.
-    """
-    written = config.limits.get((account.provider, model), Limits())
-    known = Limits() if account.tier is None else catalog.tier_limits(account.provider, account.tier, model)
-    return Limits(
-        rpm=known.rpm if written.rpm is None else written.rpm,
-        tpm=known.tpm if written.tpm is None else written.tpm,
-        rpd=known.rpd if written.rpd is None else written.rpd,
-        max_concurrent=written.max_concurrent,
-    )
-
-
-def ledger_path(state: Path) -> Path:
-    """Where it is kept what has been asked of providers."""
-    return state / "limits.sqlite3"
 
 
 def _access(account: Account) -> "GeminiAccess":

@@ -36,12 +36,16 @@ MAP: dict[str, set[str]] = {
     "gateway": {"errors", "messages", "drivers.base", "wire"},
     # the parts, joined
     "listings": {"catalog", "runs"},
+    "limit_states": {"catalog", "config", "routing"},
     "providers": {
-        *("errors", "listings", "messages", "catalog", "fitting", "config", "narrative", "drivers", "routing", "runs"),
+        *("errors", "messages", "catalog", "config", "listings", "limit_states", "drivers", "routing"),
+    },
+    "model_checks": {
+        *("errors", "messages", "catalog", "fitting", "config", "narrative", "providers", "drivers", "runs"),
     },
     "app": {
         *("errors", "messages", "events", "catalog", "fitting", "prices", "config", "narrative"),
-        *("drivers", "routing", "runs", "gateway", "listings", "providers"),
+        *("drivers", "routing", "runs", "gateway", "listings", "limit_states", "providers", "model_checks"),
     },
     "cli": {"app", "errors", "events", "views"},
     "__init__": {"app", "errors", "events", "messages", "narrative"},

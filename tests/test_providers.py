@@ -7,7 +7,9 @@ import pytest
 from boticelli_cli.catalog import Catalog, Limits
 from boticelli_cli.config import Account, Config
 from boticelli_cli.errors import CredentialsError, UsageError
-from boticelli_cli.providers import account_of, check_models, default_model, limits_of
+from boticelli_cli.limit_states import limits_of
+from boticelli_cli.model_checks import check_models, default_model
+from boticelli_cli.providers import account_of
 from boticelli_cli.runs.plan import make_plan
 from tests.narrative.writing import narrative
 

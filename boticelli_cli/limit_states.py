@@ -1,0 +1,72 @@
+"""Limits as they stand: what each account may ask of each model, and what it has asked."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from boticelli_cli.catalog import Catalog, Limits
+from boticelli_cli.config import Account, Config, state_folder
+
+if TYPE_CHECKING:
+    from boticelli_cli.routing.ledger import Used
+
+__all__ = ["LimitState", "has_limits", "ledger_path", "limit_states", "limits_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitState:
+    """What an account may ask of a model, and what it has asked; `resets_at` is when the day is over."""
+
+    account: Account
+    model: str
+    limits: Limits
+    used: "Used"
+    resets_at: datetime
+
+
+def limit_states(config: Config, catalog: Catalog, environ: Mapping[str, str]) -> Iterator["LimitState"]:
+    """What is left of every limit that is known: of each account, each model that it may ask only so much."""
+    from boticelli_cli.routing.day import pacific_day
+    from boticelli_cli.routing.ledger import Ledger
+
+    ledger = Ledger(ledger_path(state_folder(environ)))
+    try:
+        now = ledger.now()
+        for account in config.accounts:
+            of_tier = catalog.limited_models(account.provider, account.tier) if account.tier is not None else ()
+            written = [model for provider, model in config.limits if provider == account.provider]
+            for model in dict.fromkeys((*written, *of_tier)):
+                limits = limits_of(config, catalog, account, model)
+                used = ledger.usage(account.counted_as, model, now)
+                until = used.spent_until or pacific_day(now).end
+                yield LimitState(account, model, limits, used, datetime.fromtimestamp(until, UTC))
+    finally:
+        ledger.close()
+
+
+def has_limits(config: Config, account: Account) -> bool:
+    """Whether there is any model of which an account may ask only so much."""
+    written = any(provider == account.provider for provider, _ in config.limits)
+    return written or account.tier is not None or account.max_concurrent is not None
+
+
+def limits_of(config: Config, catalog: Catalog, account: Account, model: str) -> Limits:
+    """How much an account may ask of a model: as the configuration says, else as the catalogue does of its tier.
+
+    How many requests it may have under way, whatever the model, is not among this.
+    """
+    written = config.limits.get((account.provider, model), Limits())
+    known = Limits() if account.tier is None else catalog.tier_limits(account.provider, account.tier, model)
+    return Limits(
+        rpm=known.rpm if written.rpm is None else written.rpm,
+        tpm=known.tpm if written.tpm is None else written.tpm,
+        rpd=known.rpd if written.rpd is None else written.rpd,
+        max_concurrent=written.max_concurrent,
+    )
+
+
+def ledger_path(state: Path) -> Path:
+    """Where it is kept what has been asked of providers."""
+    return state / "limits.sqlite3"
