@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import cached_property
+from functools import cache
 
 from boticelli_cli.catalog_entries import Call, Entries, Limits, Model, Price, read_entries
 from boticelli_cli.errors import UsageError, did_you_mean
@@ -25,10 +25,16 @@ __all__ = [
     "PlacedModel",
     "Price",
     "Resolved",
+    "bare_name",
     "place",
 ]
 
-DEFAULTS = {"gemini": "gemini-3.8-flash"}
+DEFAULTS = {
+    "gemini": "gemini-3.8-flash",
+    "anthropic": "claude-sonnet-5-5",
+    "openai": "gpt-6.2-sol",
+    "bedrock": "global.anthropic.claude-sonnet-5-5",
+}
 """The model that answers when none is named, by the provider that there is a key for."""
 
 EMBEDDED = "rehearsal"
@@ -36,11 +42,22 @@ EMBEDDED = "rehearsal"
 
 PROVIDERS = ("gemini", "anthropic", "openai", "bedrock", "rehearsal")
 
+_REGION = r"(us|eu|apac|au|ca|jp|us-gov|global)\."
+"""Where a Bedrock inference profile may run, before its id (docs.aws.amazon.com/bedrock, cross-region inference)."""
+
+_VENDORS = (
+    "anthropic|amazon|meta|mistral|cohere|deepseek|ai21|qwen|openai|google|minimax|moonshot(ai)?|nvidia|writer|zai"
+)
+"""Whose models Bedrock has, as their ids begin (docs.aws.amazon.com/bedrock, supported foundation models)."""
+
+_VERSION = re.compile(r"([-@]\d{8}|-\d{4}-\d\d-\d\d)?(-v\d+)?(:\d+k?)*$")
+"""At the end of a name: the day of its making, and on Bedrock a version; claude-opus-4-5-20251101-v1:0."""
+
 _PREFIXES = (
     (r"gemini-", "gemini"),
     (r"claude-", "anthropic"),
-    (r"gpt-|o\d", "openai"),
-    (r"anthropic\.|amazon\.", "bedrock"),
+    (r"gpt-|chatgpt-|o\d", "openai"),
+    (rf"({_REGION})?({_VENDORS})\.", "bedrock"),
     (r"rehearsal$", "rehearsal"),
 )
 
@@ -96,14 +113,16 @@ def place(model: str, providers: Collection[str] = PROVIDERS) -> PlacedModel:
 
 
 class Catalog:
-    """What is known of models. It is read when a model is first asked about, and never for the embedded one.
+    """What is known of models. A provider's are read when one of them is first asked about, the embedded ones never.
 
-    Models are given as people write them, `provider/model` or a bare name; what nothing places is unknown.
+    `read` gives what is known of a provider, and may be asked often. Models are given as people write them,
+    `provider/model` or a bare name; what nothing places is unknown.
     """
 
-    def __init__(self, read: Callable[[], Entries], providers: Collection[str] = PROVIDERS) -> None:
+    def __init__(self, read: Callable[[str], Entries], providers: Collection[str] = PROVIDERS) -> None:
         self._read = read
         self._providers = providers
+        self._names: dict[str, Mapping[str, Model]] = {}
 
     @classmethod
     def builtin(cls) -> "Catalog":
@@ -113,29 +132,46 @@ class Catalog:
     def with_listed(self, provider: str, listed: Iterable[ListedModel]) -> "Catalog":
         """This catalogue over what a provider lists: it keeps its word, and is filled in where it says nothing."""
         listed = tuple(listed)
-        return Catalog(
-            lambda: replace(self._entries, models=tuple(_merged(self._entries.models, provider, listed))),
-            self._providers,
-        )
+
+        @cache
+        def read(of: str) -> Entries:
+            entries = self._read(of)
+            return replace(entries, models=tuple(_merged(entries, provider, listed))) if of == provider else entries
+
+        return Catalog(read, self._providers)
 
     def with_providers(self, names: Iterable[str]) -> "Catalog":
         """This catalogue, in which the providers of the configuration have models too."""
-        return Catalog(lambda: self._entries, tuple(dict.fromkeys((*self._providers, *names))))
+        return Catalog(self._read, tuple(dict.fromkeys((*self._providers, *names))))
 
     def place(self, model: str) -> PlacedModel:
         """Whose a model is. Raises UsageError for one that nothing places."""
         return place(model, self._providers)
 
     def models(self) -> tuple[Model, ...]:
-        """All models, the newest first, the retired ones too, the embedded ones not."""
-        return self._entries.models
+        """All models, of each provider the newest first, the retired ones too, the embedded ones not."""
+        return tuple(model for provider in self._providers for model in self._entries(provider).models)
 
     def find(self, model: str) -> Model | None:
-        """What is known of a model, if anything is."""
+        """What is known of a model, if it is in the catalogue; maybe under its name without a date or a version.
+
+        On Bedrock, the prefix of a region, and an ARN around an id, do not matter.
+        """
         placed = self._placed(model)
         if placed is None or placed.provider == EMBEDDED:
             return None
-        return self._by_place.get(placed)
+        return self._found(placed)
+
+    def describe(self, model: str) -> Model | None:
+        """What is known of a model, and of one that is not in the catalogue, what its name alone tells."""
+        placed = self._placed(model)
+        if placed is None or placed.provider == EMBEDDED:
+            return None
+        if found := self._found(placed):
+            return found
+        unknown = Model(bare_name(placed), placed.provider, self.call_of(model))
+        described = self._entries(placed.provider).with_family(unknown)
+        return replace(described, id=placed.name) if described != unknown else None
 
     def call_of(self, model: str) -> Call:
         """How a model is called: as the catalogue says, else by its name, else streaming."""
@@ -154,35 +190,41 @@ class Catalog:
         notice = _notice(found, heir, today)
         if heir is None or not found.is_gone(today):
             return Resolved(model, notice)
-        return Resolved(f"{heir.provider}/{heir.id}" if "/" in model else heir.id, notice)
+        served = _region_of(self.place(model)) + heir.id
+        return Resolved(f"{heir.provider}/{served}" if "/" in model else served, notice)
 
     def tiers(self, provider: str) -> tuple[str, ...]:
         """The tiers of accounts that a provider has."""
-        return tuple(self._entries.tiers.get(provider, ()))
+        return tuple(self._entries(provider).tiers)
 
     def tier_limits(self, provider: str, tier: str, model: str) -> Limits:
         """How much an account of a tier may ask of a model; empty where nothing is known."""
-        name = model.removeprefix(f"{provider}/")
-        return self._entries.tiers.get(provider, {}).get(tier, {}).get(name, Limits())
+        found = self._found(PlacedModel(provider, model.removeprefix(f"{provider}/")))
+        return self._entries(provider).tiers.get(tier, {}).get(found.id, Limits()) if found else Limits()
 
     def limited_models(self, provider: str, tier: str) -> tuple[str, ...]:
         """The models of which a tier's limits are known."""
-        return tuple(self._entries.tiers.get(provider, {}).get(tier, {}))
+        return tuple(self._entries(provider).tiers.get(tier, {}))
 
     def nearest(self, name: str, provider: str, today: date) -> str:
         """The end of a sentence about an unknown model: the nearest one that answers, or a retired one, or nothing."""
         name = name.removeprefix(f"{provider}/")
-        mine = [model for model in self.models() if model.provider == provider]
+        mine = self._entries(provider).models
         current = did_you_mean(name, [model.id for model in mine if not model.is_gone(today)])
         return current or did_you_mean(name, [model.id for model in mine])
 
-    @cached_property
-    def _entries(self) -> Entries:
-        return self._read()
+    def _entries(self, provider: str) -> Entries:
+        return Entries() if provider == EMBEDDED else self._read(provider)
 
-    @cached_property
-    def _by_place(self) -> Mapping[PlacedModel, Model]:
-        return {PlacedModel(model.provider, model.id): model for model in self._entries.models}
+    def _found(self, placed: PlacedModel) -> Model | None:
+        names = self._names.get(placed.provider)
+        if names is None:
+            models = self._entries(placed.provider).models
+            names = {_VERSION.sub("", model.id): model for model in reversed(models)}
+            names |= {model.id: model for model in models}
+            self._names[placed.provider] = names
+        name = bare_name(placed)
+        return names.get(name) or names.get(_VERSION.sub("", name))
 
     def _placed(self, model: str) -> PlacedModel | None:
         try:
@@ -195,7 +237,7 @@ class Catalog:
         seen = {model.id}
         while model.replaced_by is not None and model.replaced_by not in seen:
             seen.add(model.replaced_by)
-            heir = self._by_place.get(PlacedModel(model.provider, model.replaced_by))
+            heir = self._found(PlacedModel(model.provider, model.replaced_by))
             if heir is None or not heir.is_gone(today):
                 return heir
             model = heir
@@ -215,11 +257,23 @@ def _notice(model: Model, heir: Model | None, today: date) -> str | None:
     return f"{model.id} is deprecated{instead}" if model.status == "deprecated" else None
 
 
-def _merged(models: Iterable[Model], provider: str, listed: Iterable[ListedModel]) -> Iterator[Model]:
+def bare_name(placed: PlacedModel) -> str:
+    """A model's name as the catalogue has it: on Bedrock without an ARN around it and the prefix of a region."""
+    if placed.provider != "bedrock":
+        return placed.name
+    return re.sub(f"^{_REGION}", "", placed.name.rpartition("/")[2])
+
+
+def _region_of(placed: PlacedModel) -> str:
+    return placed.name.rpartition("/")[2].removesuffix(bare_name(placed))
+
+
+def _merged(entries: Entries, provider: str, listed: Iterable[ListedModel]) -> Iterator[Model]:
     """Known models with what their provider lists of them, then those that only the provider knows."""
     unseen = {each.name: each for each in listed}
-    for model in models:
-        each = unseen.pop(model.id, None) if model.provider == provider else None
+    known = {_VERSION.sub("", model.id) for model in entries.models}
+    for model in entries.models:
+        each = unseen.pop(model.id, None)
         if each is not None:
             model = replace(
                 model,
@@ -228,11 +282,15 @@ def _merged(models: Iterable[Model], provider: str, listed: Iterable[ListedModel
             )
         yield model
     for each in unseen.values():
-        if each.calls:
-            yield Model(
-                each.name,
-                provider,
-                each.calls[0],
-                context_tokens=each.context_tokens,
-                max_output_tokens=each.max_output_tokens,
-            )
+        if not each.calls or _VERSION.sub("", each.name) in known:
+            continue
+        model = Model(
+            each.name,
+            provider,
+            each.calls[0],
+            context_tokens=each.context_tokens,
+            max_output_tokens=each.max_output_tokens,
+        )
+        model = entries.with_family(model)
+        if model.chat is not False:
+            yield model

@@ -1,18 +1,17 @@
-"""Requests made to fit a model: what it would refuse is translated or left out, and what it cannot read is told."""
+"""Requests made to fit a model: what it would refuse is translated or left out, and what it cannot read is told.
 
+What a model takes is the catalogue's to say: of one of which nothing is known, all is asked.
+"""
+
+from collections.abc import Callable
 from dataclasses import replace
-from typing import assert_never, get_args
+from typing import Literal
 
 from boticelli_cli.catalog_entries import Call, Model
-from boticelli_cli.messages import Effort, Media, Request, Text, Thinking
+from boticelli_cli.fitting_thinking import fit_thinking, shown, within
+from boticelli_cli.messages import Media, Message, Request, Text
 
-__all__ = ["fit", "unreadable"]
-
-_EFFORTS: tuple[Effort, ...] = get_args(Effort)
-
-_BUDGETS: dict[Effort, int] = {"minimal": 512, "low": 1024, "medium": 8192, "high": 24_576}
-"""Efforts in tokens: low, medium and high as in Google's table for its OpenAI-compatible endpoint
-(ai.google.dev/gemini-api/docs/openai); minimal is half of low, the least that all models of the 2.5 series take."""
+__all__ = ["fit", "token_limit_name", "unreadable"]
 
 
 def fit(request: Request, model: Model | None, call: Call = "sse") -> tuple[Request, tuple[str, ...]]:
@@ -22,11 +21,10 @@ def fit(request: Request, model: Model | None, call: Call = "sse") -> tuple[Requ
     """
     notices: list[str] = []
     name = request.model if model is None else model.id
-    if model is not None and request.thinking is not None:
-        thinking, notice = _fit_thinking(request.thinking, model)
-        # The least that a model can think is not nothing, but nobody who wants none wants to see it.
-        request = replace(request, thinking=thinking, show_thoughts=bool(request.thinking))
-        notices += [notice] if notice else []
+    if model is not None:
+        for step in _STEPS:
+            request, said = step(request, model)
+            notices += said
     if request.schema is not None and (call == "live" or (model is not None and model.structured_output is False)):
         request = replace(request, schema=None)
         notices.append(f"{name} cannot be held to a schema; 'schema' is left out")
@@ -34,6 +32,16 @@ def fit(request: Request, model: Model | None, call: Call = "sse") -> tuple[Requ
         request = replace(request, stop=())
         notices.append(f"{name} has no stop sequences in a Live session; 'stop' is left out")
     return request, tuple(notices)
+
+
+def token_limit_name(model: Model | None, provider: str) -> Literal["max_tokens", "max_completion_tokens"]:
+    """What the longest answer is called in a request in OpenAI's words.
+
+    Of OpenAI's own models only old ones do not know the newer name; other servers know the older one, all of them.
+    """
+    if model is not None and model.token_limit is not None:
+        return model.token_limit
+    return "max_completion_tokens" if provider == "openai" else "max_tokens"
 
 
 def unreadable(request: Request, model: Model | None) -> tuple[str, ...]:
@@ -49,51 +57,123 @@ def unreadable(request: Request, model: Model | None) -> tuple[str, ...]:
     )
 
 
-def _fit_thinking(thinking: Thinking, model: Model) -> tuple[Thinking | None, str | None]:
-    match model.thinking:
-        case None:
-            return thinking, None
-        case "none":
-            return None, f"{model.id} takes no thinking setting; {_shown(thinking)} is left out"
-        case "level":
-            return _as_level(thinking, model)
-        case "budget":
-            return _as_budget(thinking, model)
-        case _:
-            assert_never(model.thinking)
+Fitted = tuple[Request, list[str]]
 
 
-def _as_level(thinking: Thinking, model: Model) -> tuple[Thinking | None, str | None]:
-    known = [effort for effort in _EFFORTS if effort in model.thinking_levels]
-    if thinking is True:
-        return True, None
-    if thinking is False or thinking == 0:
-        return (known[0] if known else "low"), None  # low is taken by every model of Gemini 3 and 4
-    if isinstance(thinking, int):
-        return None, f"{model.id} takes no thinking budget; {_shown(thinking)} is left out"
-    if not known or thinking in known:
-        return thinking, None
-    harder = [effort for effort in known if _EFFORTS.index(effort) > _EFFORTS.index(thinking)]
-    nearest = harder[0] if harder else known[-1]
-    return nearest, f"{model.id} has no such effort; {_shown(thinking)} is sent as '{nearest}'"
+def _fit_tools(request: Request, model: Model) -> Fitted:
+    if model.tools is False and request.tools:
+        return replace(request, tools=(), tool_choice=None), [f"{model.id} takes no tools; they are left out"]
+    if model.forced_tools is False and _forces(request):
+        return replace(request, tool_choice=None), [f"{model.id} cannot be made to call a tool; it may choose"]
+    return request, []
 
 
-def _as_budget(thinking: Thinking, model: Model) -> tuple[Thinking | None, str | None]:
-    least, most = model.thinking_budget or (0, None)
-    if thinking is True:
-        return True, None
-    if thinking is False:
-        return (0 if model.thinking_off is not False else least), None
-    asked = _BUDGETS[thinking] if isinstance(thinking, str) else thinking
-    if asked < 0 or (asked == 0 and model.thinking_off is not False):  # below 0, the model itself decides
-        return asked, None
-    budget = max(asked, least) if most is None else min(max(asked, least), most)
-    if budget == asked or isinstance(thinking, str):
-        return budget, None
-    bound = "least" if budget > asked else "most"
-    return budget, f"{model.id} thinks with at {bound} {budget} tokens; {_shown(thinking)} is sent as {budget}"
+def _fit_thinking(request: Request, model: Model) -> Fitted:
+    if model.thinks_with_tools is False and request.declared_tools:
+        asked = f"; {shown(request.thinking)} is left out" if request.thinking else ""
+        said = f"{model.id} takes tools only when it does not think{asked}"
+        return replace(request, thinking=False, show_thoughts=False), [said] if asked else []
+    if request.thinking is None:
+        return request, []
+    thinking, notice = fit_thinking(request.thinking, model)
+    # The least that a model can think is not nothing, but nobody who wants none wants to see it.
+    return replace(request, thinking=thinking, show_thoughts=bool(request.thinking)), [notice] if notice else []
 
 
-def _shown(thinking: Thinking) -> str:
-    value = str(thinking).lower() if isinstance(thinking, bool) else thinking
-    return f"'thinking: {value}'"
+def _fit_length(request: Request, model: Model) -> Fitted:
+    most, asked = model.max_output_tokens, request.max_tokens
+    if asked is None and model.default_max_tokens is not None:
+        length = model.default_max_tokens + (_budget(request) if model.budget_in_output else 0)
+        return replace(request, max_tokens=length if most is None else min(length, most)), []
+    if asked is None or most is None or asked <= most or not model.longer_refused:
+        return request, []
+    said = f"{model.id} answers with at most {most} tokens; 'max_tokens: {asked}' is sent as {most}"
+    return replace(request, max_tokens=most), [said]
+
+
+def _fit_budget(request: Request, model: Model) -> Fitted:
+    budget = _budget(request)
+    if not model.budget_in_output or not budget or request.max_tokens is None:
+        return request, []
+    smaller, notice = within(budget, request.max_tokens, model)
+    return replace(request, thinking=smaller, show_thoughts=request.show_thoughts and smaller > 0), [
+        notice
+    ] if notice else []
+
+
+def _fit_sampling(request: Request, model: Model) -> Fitted:
+    given = [name for name in ("temperature", "top_p") if getattr(request, name) is not None]
+    if model.sampling is False:
+        return _without_sampling(request, given, f"{model.id} takes no sampling parameters")
+    if model.thinks_alone and request.thinking:
+        request, said = _without_sampling(request, given, f"{model.id} takes no sampling parameters while it thinks")
+        if _forces(request):
+            request = replace(request, tool_choice=None)
+            said.append(f"{model.id} cannot be made to call a tool while it thinks; it may choose")
+        return request, said
+    if model.sampling == "one" and len(given) > 1:
+        less = "temperature" if request.temperature == 1 else "top_p"
+        request, said = _without_sampling(request, [less], f"{model.id} takes one of temperature and top_p")
+    else:
+        said = []
+    asked, most = request.temperature, model.max_temperature
+    if asked is not None and most is not None and asked > most:
+        said.append(f"{model.id} takes a temperature of at most {most:g}; 'temperature: {asked:g}' is sent as {most:g}")
+        request = replace(request, temperature=most)
+    return request, said
+
+
+def _fit_stop(request: Request, model: Model) -> Fitted:
+    if model.stop is not False or not request.stop:
+        return request, []
+    return replace(request, stop=()), [f"{model.id} takes no stop sequences; 'stop' is left out"]
+
+
+def _fit_system(request: Request, model: Model) -> Fitted:
+    text = request.system_text
+    if model.system is not False or request.system is None:
+        return request, []
+    request = replace(request, system=None)
+    if not text:
+        return request, []
+    first, *others = request.messages
+    if first.role == "user":
+        messages = (Message("user", (Text(text), *first.parts)), *others)
+    else:
+        messages = (Message("user", (Text(text),)), *request.messages)
+    return replace(request, messages=messages), [f"{model.id} takes no system prompt; 'system' is said to it first"]
+
+
+def _fit_options(request: Request, model: Model) -> Fitted:
+    refused = [name for name in request.options if name in model.refuses]
+    if not refused:
+        return request, []
+    kept = {name: value for name, value in request.options.items() if name not in refused}
+    return replace(request, options=kept), [f"{model.id} refuses {_listed(refused)}; it is left out of 'options'"]
+
+
+_STEPS: tuple[Callable[[Request, Model], Fitted], ...] = (
+    *(_fit_tools, _fit_thinking, _fit_length, _fit_budget),
+    *(_fit_sampling, _fit_stop, _fit_system, _fit_options),
+)
+"""In this order: a budget depends on the length, and sampling on whether the model thinks."""
+
+
+def _forces(request: Request) -> bool:
+    return request.tool_choice is not None and request.tool_choice not in ("auto", "none")
+
+
+def _budget(request: Request) -> int:
+    thinking = request.thinking
+    return thinking if isinstance(thinking, int) and not isinstance(thinking, bool) else 0
+
+
+def _without_sampling(request: Request, names: list[str], why: str) -> Fitted:
+    """A request without some of its sampling parameters. One that is 1 changes nothing, so that nobody has to know."""
+    told = [name for name in names if getattr(request, name) != 1]
+    left = replace(request, **dict.fromkeys(names))  # type: ignore[arg-type]
+    return left, [f"{why}; {_listed(told)} {'are' if len(told) > 1 else 'is'} left out"] if told else []
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(f"'{name}'" for name in names)

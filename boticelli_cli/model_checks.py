@@ -65,10 +65,15 @@ def _check_act(act: Act, config: Config, catalog: Catalog, need_keys: bool) -> I
     request = Request(
         placed.name,
         (Message("user", tuple(media)),),
+        system=None if settings.system is None else "…",
+        temperature=settings.temperature,
+        top_p=settings.top_p,
+        max_tokens=settings.max_tokens,
         stop=settings.stop or (),
         thinking=settings.thinking,
+        options=settings.options or {},
     )
-    found = catalog.find(resolved.model)
+    found = catalog.describe(resolved.model)
     if wrong := unreadable(request, found):
         raise UsageError([Problem(f"act '{act.name}': {sentence}") for sentence in wrong])
     if resolved.notice is not None:

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from boticelli_cli.catalog import Catalog, Limits, ListedModel, Model, PlacedModel, Resolved, place
+from boticelli_cli.catalog import DEFAULTS, Catalog, Limits, ListedModel, Model, PlacedModel, Resolved, place
 from boticelli_cli.catalog_entries import Entries
 from boticelli_cli.errors import UsageError
 
@@ -18,6 +18,11 @@ from boticelli_cli.errors import UsageError
         ("claude-sonnet-5-5", "anthropic", "claude-sonnet-5-5"),
         ("gpt-5", "openai", "gpt-5"),
         ("o3-mini", "openai", "o3-mini"),
+        ("chatgpt-4o-latest", "openai", "chatgpt-4o-latest"),
+        ("us.anthropic.claude-sonnet-5", "bedrock", "us.anthropic.claude-sonnet-5"),
+        ("global.amazon.nova-2-lite-v1:0", "bedrock", "global.amazon.nova-2-lite-v1:0"),
+        ("us-gov.meta.llama3-3-70b-instruct-v1:0", "bedrock", "us-gov.meta.llama3-3-70b-instruct-v1:0"),
+        ("deepseek.v3.2", "bedrock", "deepseek.v3.2"),
         ("anthropic.claude-opus-5-v1:0", "bedrock", "anthropic.claude-opus-5-v1:0"),
         ("rehearsal", "rehearsal", "rehearsal"),
         ("rehearsal/fast", "rehearsal", "fast"),
@@ -32,6 +37,7 @@ def test_places_models_by_provider_or_prefix(model: str, provider: str, name: st
 @pytest.mark.parametrize(
     ("model", "said"),
     [
+        ("qwen2.5-coder", "it is not known whose model 'qwen2.5-coder' is"),
         ("llama3", "it is not known whose model 'llama3' is; write it as provider/model"),
         ("orca", "it is not known whose model 'orca' is"),
         ("", "it is not known whose model '' is"),
@@ -52,7 +58,7 @@ BUILTIN = Catalog.builtin()
 
 
 def catalog(*models: Model) -> Catalog:
-    return Catalog(lambda: Entries(models))
+    return Catalog(lambda provider: Entries(tuple(model for model in models if model.provider == provider)))
 
 
 def gemini(name: str, shutdown: date | None = None, replaced_by: str | None = None) -> Model:
@@ -66,9 +72,76 @@ def test_finds_a_model_by_either_name(model: str) -> None:
     assert (found.id, found.call, found.live_text, found.live_turns) == ("gemini-3.8-live", "live", False, "realtime")
 
 
-@pytest.mark.parametrize("model", ["rehearsal", "rehearsal/fast", "gemini-9", "llama3", "", "gemini/", "openai/gpt-5"])
+@pytest.mark.parametrize(
+    "model", ["rehearsal", "rehearsal/fast", "gemini-9", "llama3", "", "gemini/", "openai/claude-opus-5"]
+)
 def test_finds_nothing_of_what_it_does_not_know(model: str) -> None:
     assert BUILTIN.find(model) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("claude-opus-4-5", "claude-opus-4-5"),
+        ("claude-opus-4-5-20251101", "claude-opus-4-5"),
+        ("anthropic/claude-sonnet-4-5-20250929", "claude-sonnet-4-5"),
+        ("claude-sonnet-4-20250514", "claude-sonnet-4-20250514"),
+        ("claude-sonnet-4", "claude-sonnet-4-20250514"),
+        ("gpt-5-2025-08-07", "gpt-5"),
+        ("gpt-5-mini-2025-08-07", "gpt-5-mini"),
+        ("us.anthropic.claude-sonnet-5", "anthropic.claude-sonnet-5"),
+        ("bedrock/eu.anthropic.claude-sonnet-5-v1:0", "anthropic.claude-sonnet-5"),
+        ("global.anthropic.claude-haiku-4-5-20251001-v1:0", "anthropic.claude-haiku-4-5-20251001-v1:0"),
+        ("amazon.nova-lite-v1:0:24k", "amazon.nova-lite-v1:0"),
+        (
+            "bedrock/arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-pro-v1:0",
+            "amazon.nova-pro-v1:0",
+        ),
+    ],
+)
+def test_finds_a_model_with_and_without_date_version_and_region(asked: str, found: str) -> None:
+    model = BUILTIN.find(asked)
+    assert model is not None
+    assert model.id == found
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["claude-opus-4-4", "gpt-5-maxi", "us.us.amazon.nova-pro-v1:0", "us.claude-opus-5", "anthropic/us.claude-opus-5"],
+)
+def test_does_not_take_a_model_for_another(model: str) -> None:
+    assert BUILTIN.find(model) is None
+
+
+@pytest.mark.parametrize(
+    ("model", "known"),
+    [
+        ("claude-opus-6", {"sampling": False, "thinking": "adaptive", "refuses": ("temperature", "top_p", "top_k")}),
+        ("us.anthropic.claude-opus-6-v1:0", {"sampling": False, "thinking": "adaptive", "thinking_off": False}),
+        ("claude-opus-4-20250514", {"sampling": True, "thinking": "budget", "refuses": ()}),
+        ("claude-opus-4-1-20250805", {"sampling": "one", "thinking": "budget"}),
+        ("claude-opus-4-7", {"sampling": False, "thinking": "adaptive", "thinking_off": True}),
+        ("claude-opus-4-10", {"sampling": False, "thinking": "adaptive"}),
+        ("anthropic.claude-3-haiku-20240307-v1:0", {"sampling": True, "thinking": "none"}),
+        ("claude-3-7-sonnet-latest", {"sampling": True, "thinking": "budget"}),
+        ("gpt-7", {"sampling": False, "thinking": "effort", "token_limit": "max_completion_tokens", "stop": None}),
+        ("gpt-12-nano", {"sampling": False, "thinking": "effort"}),
+        ("o5", {"sampling": False, "stop": False, "token_limit": "max_completion_tokens"}),
+        ("gpt-5.1", {"sampling": False, "stop": False, "thinking_off": True}),
+        ("gpt-5.6-sol", {"sampling": False, "stop": None}),
+        ("gpt-4o", {"sampling": None, "thinking": "none", "max_temperature": 2.0}),
+        ("mistral.mistral-7b-instruct-v0:2", {"system": False, "tools": False}),
+    ],
+)
+def test_knows_by_its_name_what_a_model_refuses(model: str, known: dict[str, object]) -> None:
+    described = BUILTIN.describe(model)
+    assert described is not None
+    assert {name: getattr(described, name) for name in known} == known
+
+
+@pytest.mark.parametrize("model", ["rehearsal", "gemini-9", "openai/my-own", "llama3", "elsewhere/gpt-7", ""])
+def test_describes_nothing_of_which_the_name_tells_nothing(model: str) -> None:
+    assert BUILTIN.with_providers(["elsewhere"]).describe(model) is None
 
 
 @pytest.mark.parametrize(
@@ -160,6 +233,16 @@ def test_a_retired_model_is_served_by_its_replacement(asked: str, today: date, m
     assert BUILTIN.resolve(asked, today) == Resolved(model, notice)
 
 
+def test_a_replacement_runs_where_its_predecessor_was_asked_to() -> None:
+    gone = catalog(
+        Model("amazon.a-v1:0", "bedrock", "sse", shutdown=date(2025, 1, 1), replaced_by="amazon.b-v1:0"),
+        Model("amazon.b-v1:0", "bedrock", "sse"),
+    )
+    assert gone.resolve("us.amazon.a-v1:0", TODAY).model == "us.amazon.b-v1:0"
+    assert gone.resolve("bedrock/eu.amazon.a-v1:0", TODAY).model == "bedrock/eu.amazon.b-v1:0"
+    assert gone.resolve("amazon.a-v1:0", TODAY).model == "amazon.b-v1:0"
+
+
 def test_follows_replacements_while_they_too_are_gone() -> None:
     chain = catalog(
         gemini("gemini-a", date(2025, 1, 1), "gemini-b"),
@@ -204,7 +287,29 @@ def test_what_a_provider_lists_fills_in_what_is_not_known() -> None:
     assert listed.tiers("gemini") == BUILTIN.tiers("gemini")
 
 
+def test_a_listed_model_is_known_by_its_name_as_any_other() -> None:
+    names = ["claude-opus-4-5-20251101", "claude-opus-6", "gpt-7", "text-embedding-4", "gpt-image-3"]
+    listed = BUILTIN.with_listed("anthropic", [ListedModel(name, calls=("sse",)) for name in names[:2]])
+    listed = listed.with_listed("openai", [ListedModel(name, calls=("sse",)) for name in names[2:]])
+    ids = {model.id for model in listed.models()}
+    assert ids & set(names) == {"claude-opus-6", "gpt-7"}
+    for name in ("claude-opus-6", "gpt-7"):
+        found = listed.find(name)
+        assert found is not None
+        assert found.sampling is False
+
+
+def test_every_default_model_answers() -> None:
+    for provider, name in DEFAULTS.items():
+        found = BUILTIN.find(name)
+        assert found is not None
+        assert (found.provider, found.is_gone(TODAY)) == (provider, False)
+
+
 def test_knows_limits_by_tier() -> None:
+    assert BUILTIN.tiers("anthropic") == ("start", "build", "scale")
+    assert BUILTIN.tier_limits("anthropic", "start", "claude-opus-5-5") == Limits(rpm=1000, tpm=2_000_000)
+    assert BUILTIN.tiers("bedrock") == ()
     assert BUILTIN.tiers("gemini") == ("free", "tier_1", "tier_2", "tier_3")
     assert BUILTIN.tiers("rehearsal") == ()
     free = Limits(rpm=5, tpm=250_000, rpd=20)

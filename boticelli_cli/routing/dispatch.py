@@ -42,7 +42,7 @@ class Dispatch:
         served = self._catalog.resolve(request.model, self._today).model
         placed = self._catalog.place(served)
         name = served if placed.provider == EMBEDDED else placed.name
-        fitted, _ = fit(replace(request, model=name), self._catalog.find(served), self._catalog.call_of(served))
+        fitted, _ = fit(replace(request, model=name), self._catalog.describe(served), self._catalog.call_of(served))
         return self._driver(served), fitted
 
     def _driver(self, model: str) -> Driver:

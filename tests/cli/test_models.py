@@ -66,7 +66,7 @@ def test_an_unknown_provider_is_told_with_the_nearest() -> None:
 
 
 def test_a_provider_without_known_models_is_no_failure() -> None:
-    done = boticelli("models", "--provider", "openai")
+    done = boticelli("models", "--provider", "openai", "--live")
     assert (done.code, done.out) == (0, "")
     assert done.err == (
         "no such model is known here; any other name that a provider has can be asked as PROVIDER/NAME\n"
