@@ -15,8 +15,12 @@ _CALLS: dict[str, Call] = {"generateContent": "sse", "bidiGenerateContent": "liv
 
 
 def calls_of(methods: Iterable[str]) -> tuple[Call, ...]:
-    """The ways in which a model can be called that takes these methods of Gemini's."""
-    return tuple(_CALLS[method] for method in methods if method in _CALLS)
+    """The ways in which a model can be called that takes these methods of Gemini's.
+
+    Other providers tell of none. Their models are called by HTTP, unless the catalogue knows that they cannot be asked.
+    """
+    methods = tuple(methods)
+    return tuple(_CALLS[method] for method in methods if method in _CALLS) if methods else ("sse",)
 
 
 def keep_listing(folder: Path, provider: str, models: Iterable[ListedModel]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
-from boticelli_cli.catalog import Catalog, Price
+from boticelli_cli.catalog import Catalog, PlacedModel, Price, bare_name
 from boticelli_cli.messages import Usage
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ __all__ = ["cost_usd"]
 _PROVIDERS = {"gemini": "google", "anthropic": "anthropic", "openai": "openai", "bedrock": "aws"}
 """The providers' names, as genai-prices has them."""
 
-_VERSION = re.compile(r"-(latest|\d{3}|\d{2}-\d{4}|\d{4}-?\d{2}-?\d{2})")
+_DATE = re.compile(r"-(latest|\d{3}|\d{2}-\d{4}|\d{4}-?\d{2}-?\d{2})")
+
+_BEDROCK_VERSION = re.compile(r"-v\d+(:\d+k?)*$")
 
 
 def cost_usd(
@@ -36,15 +38,21 @@ def cost_usd(
 
     `models` are the names of the model that answered, the most exact first; `prices` are the user's, by model,
     with or without its provider, and win over all others. Cached and thinking tokens are counted once: they are
-    part of the input and of the output.
+    part of the input and of the output. On Bedrock it matters in which region a model may run.
     """
-    models = tuple(models)
+    models = tuple(dict.fromkeys(name for model in models for name in _names(provider, model)))
     for model in models:
         for name in (f"{provider}/{model}", model):
             if prices and name in prices:
                 return _by(prices[name], usage)
     costs = (_known_cost(provider, model, usage, catalog, today) for model in models)
     return next((cost for cost in costs if cost is not None), None)
+
+
+def _names(provider: str, model: str) -> tuple[str, ...]:
+    if provider != "bedrock":
+        return (model,)
+    return model, model.rpartition("/")[2], bare_name(PlacedModel(provider, model))
 
 
 def _known_cost(provider: str, model: str, usage: Usage, catalog: Catalog, today: date) -> float | None:
@@ -54,7 +62,7 @@ def _known_cost(provider: str, model: str, usage: Usage, catalog: Catalog, today
     found = _calculate(_PROVIDERS[provider], model, usage)
     if found is not None and (known is not None or _is_named(found, model)):
         return round(float(found.total_price), 10)
-    price = known.price_on(today) if known is not None else None
+    price = known.price_on(today, usage.input) if known is not None else None
     return _by(price, usage) if price is not None else None
 
 
@@ -62,9 +70,11 @@ def _by(price: Price, usage: Usage) -> float | None:
     """What so much use costs at a price; None when one of them is not known well enough."""
     if usage.input is None or usage.output is None:
         return None
-    heard, spoken, cached = usage.input_audio or 0, usage.output_audio or 0, usage.cached_input or 0
+    heard, spoken = usage.input_audio or 0, usage.output_audio or 0
+    cached, kept = usage.cached_input or 0, usage.cache_write or 0
     counts = (
-        (usage.input - heard - cached, price.input),
+        (usage.input - heard - cached - kept, price.input),
+        (kept, price.input if price.cache_write is None else price.cache_write),
         (heard, price.input if price.audio_input is None else price.audio_input),
         (cached, price.input if price.cached_input is None else price.cached_input),
         (usage.output - spoken, price.output),
@@ -93,5 +103,7 @@ def _calculate(provider: str, model: str, usage: Usage) -> "PriceCalculation | N
 
 
 def _is_named(found: "PriceCalculation", model: str) -> bool:
-    rest = model.removeprefix(found.model.id)
-    return rest == "" or (rest != model and _VERSION.fullmatch(rest) is not None)
+    name = _BEDROCK_VERSION.sub("", bare_name(PlacedModel("bedrock", model)))
+    same = _BEDROCK_VERSION.sub("", found.model.id.removeprefix("regional.").removeprefix("global."))
+    rest = name.removeprefix(same)
+    return rest == "" or (rest != name and _DATE.fullmatch(rest) is not None)
