@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Literal
 
 from boticelli_cli.catalog_entries import Call, Model
-from boticelli_cli.fitting_thinking import fit_thinking, shown, within
+from boticelli_cli.fitting_thinking import fit_thinking, nearest_effort, shown, within
 from boticelli_cli.messages import Media, Message, Request, Text
 
-__all__ = ["fit", "token_limit_name", "unreadable"]
+__all__ = ["fit", "nearest_effort", "token_limit_name", "unreadable"]
 
 
 def fit(request: Request, model: Model | None, call: Call = "sse") -> tuple[Request, tuple[str, ...]]:

@@ -1,12 +1,13 @@
 """What is asked of a model's thinking, made to fit the model: as a level, an effort or a budget, or not at all."""
 
+from collections.abc import Iterable
 from math import log
 from typing import assert_never, get_args
 
 from boticelli_cli.catalog_entries import Model
 from boticelli_cli.messages import Effort, Thinking
 
-__all__ = ["fit_thinking", "shown", "within"]
+__all__ = ["fit_thinking", "nearest_effort", "shown", "within"]
 
 _EFFORTS: tuple[Effort, ...] = get_args(Effort)
 
@@ -30,6 +31,11 @@ def fit_thinking(thinking: Thinking, model: Model) -> tuple[Thinking | None, str
             return _as_budget(thinking, model)
         case _:
             assert_never(model.thinking)
+
+
+def nearest_effort(budget: int, efforts: Iterable[Effort] = _EFFORTS) -> Effort:
+    """The effort that comes nearest to a budget of at least one token, by how many times more or less it is."""
+    return min(efforts, key=lambda effort: abs(log(_BUDGETS[effort] / budget)))
 
 
 def within(budget: int, max_tokens: int, model: Model) -> tuple[int, str | None]:
@@ -69,7 +75,7 @@ def _as_effort(thinking: Thinking, model: Model) -> tuple[Thinking | None, str |
         return True, None
     if isinstance(thinking, str):
         return _known_effort(thinking, model)
-    nearest = min(_known(model) or _EFFORTS, key=lambda effort: abs(log(_BUDGETS[effort] / thinking)))
+    nearest = nearest_effort(thinking, _known(model) or _EFFORTS)
     return nearest, f"{model.id} takes no thinking budget; {shown(thinking)} is sent as '{nearest}'"
 
 
