@@ -197,6 +197,7 @@ def prepare(
         narrative = loaded.or_raise()
         notices += [str(problem) for problem in loaded.problems]
     config = read_config(environment(), Path())
+    notices += config.notices
     default = EMBEDDED if driver is not None else default_model(config)
     if model is None and driver is None and any(act.settings.model is None for act in narrative.acts):
         embedded = ", the embedded one," if default == EMBEDDED else ""
@@ -335,7 +336,7 @@ def unlimited_accounts() -> list[str]:
     """The accounts of which no limits are known, though they may have a tier."""
     config = read_config(environment(), Path())
     limited = {state.account.name for state in limits()}
-    return [account.name for account in config.accounts if account.name not in limited]
+    return [account.name for account in config.accounts if account.is_given and account.name not in limited]
 
 
 def attach(name: str, data: bytes | None = None) -> InputPart:

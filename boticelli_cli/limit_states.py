@@ -34,7 +34,7 @@ def limit_states(config: Config, catalog: Catalog, environ: Mapping[str, str]) -
     ledger = Ledger(ledger_path(state_folder(environ)))
     try:
         now = ledger.now()
-        for account in config.accounts:
+        for account in (each for each in config.accounts if each.is_given):
             of_tier = catalog.limited_models(account.provider, account.tier) if account.tier is not None else ()
             written = [model for provider, model in config.limits if provider == account.provider]
             for model in dict.fromkeys((*written, *of_tier)):

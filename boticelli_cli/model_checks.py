@@ -16,7 +16,8 @@ __all__ = ["check_models", "default_model"]
 
 def default_model(config: Config) -> str:
     """The model that answers when none is named: one that there is an account for, or the embedded one."""
-    return DEFAULTS[config.accounts[0].provider] if config.accounts else EMBEDDED
+    given = (account.provider for account in config.accounts if account.is_given)
+    return next((DEFAULTS[provider] for provider in given if provider in DEFAULTS), EMBEDDED)
 
 
 def check_models(plan: Plan, config: Config, catalog: Catalog, *, need_keys: bool = True) -> list[str]:

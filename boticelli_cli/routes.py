@@ -1,14 +1,29 @@
 """Routes: which models are asked for which requests, as the configuration says it.
 
-A list of models is a chain: each is asked when the one before it does not answer.
+A list of models is a chain: each is asked when the one before it does not answer. On their way to a provider requests
+may pass through transformations, which are named here and made elsewhere.
 """
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["Alias", "Chain", "LongContext", "Pattern", "Routes"]
+__all__ = ["TRANSFORMER_NAMES", "Alias", "Chain", "LongContext", "Pattern", "Routes", "Transformation"]
 
 Chain = tuple[str, ...]
+
+TRANSFORMER_NAMES = (
+    *("openrouter", "deepseek", "ollama", "reasoning", "clean_cache", "max_tokens", "sampling", "tool_use"),
+)
+"""The transformers that there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Transformation:
+    """A transformer that a provider's requests pass through, by its name, with the argument it is given if any."""
+
+    name: str
+    argument: Any = None
 
 
 @dataclass(frozen=True, slots=True)

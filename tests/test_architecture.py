@@ -23,8 +23,20 @@ MAP: dict[str, set[str]] = {
     "fitting_thinking": {"messages", "catalog_entries"},
     "narrative": {"errors", "messages"},
     "prices": {"messages", "catalog"},
-    "config": {"errors", "narrative", "catalog", "config_document", "routes"},
-    "config_document": {"narrative"},
+    "keystore": {"errors", "narrative"},
+    "config_document": {"errors", "narrative", "routes"},
+    "config_file": {"errors", "narrative", "config_document"},
+    "config_providers": {"errors", "config_file", "config_document", "routes"},
+    "config_accounts": {"narrative", "config_file", "config_document", "config_providers"},
+    "config_account_checks": {
+        *("errors", "catalog", "config_file", "config_document", "config_providers", "config_accounts"),
+    },
+    "config_routes": {"errors", "narrative", "catalog", "config_file", "config_document", "config_providers", "routes"},
+    "config": {
+        *("errors", "narrative", "catalog", "routes", "keystore"),
+        *("config_file", "config_providers", "config_accounts", "config_account_checks", "config_routes"),
+    },
+    "credentials": {"errors", "narrative", "config", "keystore"},
     "wire": {"errors", "messages"},
     # the outside world
     "drivers": {"errors", "messages", "catalog", "wire"},

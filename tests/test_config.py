@@ -62,10 +62,13 @@ def test_an_empty_file_is_no_mistake(folder: Path, home: Path) -> None:
             "accounts: [{name: a, provider: gemini, key: k}]",
             ":1:40: account 1: unknown key 'key'",
         ),
-        ("accounts: [{name: a, provider: gemni}]", "it must be one of gemini; did you mean 'gemini'?"),
+        (
+            "accounts: [{name: a, provider: gemni}]",
+            ":1:22: account 1: unknown provider 'gemni'; did you mean 'gemini'?",
+        ),
         (
             "accounts:\n- {name: a, provider: gemini}\n- {name: a, provider: gemini}",
-            ":3:4: there is an account 'a' already",
+            ":3:4: account 2: there is an account 'a' already",
         ),
         (
             "accounts: [{name: a, provider: gemini, tier: fre}]",
@@ -73,6 +76,7 @@ def test_an_empty_file_is_no_mistake(folder: Path, home: Path) -> None:
         ),
         ("limits: {gemini: {models: {m: {rmp: 5}}}}", ":1:32: unknown key 'rmp'; did you mean 'rpm'?"),
         ("limits: {gemini: {models: {m: {rpm: -5}}}}", "'rpm' is -5; it must be at least 0"),
+        ("limits: {gemni: {models: {}}}", ":1:10: unknown provider 'gemni'; did you mean 'gemini'?"),
         ("prices: {m: {input: 1}}", "'output' is missing"),
     ],
 )
@@ -99,7 +103,7 @@ accounts:
 
 def test_the_environments_key_is_an_account() -> None:
     def only(**environ: str) -> tuple[Account, ...]:
-        return read_config({"BOTICELLI_HOME": "nowhere", **environ}, Path()).accounts
+        return read_config({"BOTICELLI_HOME": "nowhere", **environ}, Path()).accounts_of("gemini")
 
     assert only() == ()
     assert only(GEMINI_API_KEY="k1", GOOGLE_API_KEY="k2") == (Account("default", "gemini", "k1", is_named=False),)
@@ -124,7 +128,7 @@ def test_accounts_are_in_the_order_of_their_priority_and_take_keys_from_the_envi
 ) -> None:
     (home / "config.yaml").write_text(ACCOUNTS)
     environ = {"BOTICELLI_HOME": str(home), "MAIN": " k1\n", "GEMINI_API_KEY": "other"}
-    main, spare = read_config(environ, folder).accounts
+    main, spare = read_config(environ, folder).accounts_of("gemini")
     assert (main.name, main.api_key, main.tier, main.max_concurrent) == ("main", "k1", "free", 4)
     assert (spare.name, spare.api_key, spare.lacks) == ("spare", None, "$SPARE is not set")
     assert "k1" not in repr(main)
@@ -139,9 +143,28 @@ def test_the_projects_accounts_replace_the_users_and_limits_are_merged(folder: P
         "accounts: [{name: mine, provider: gemini, api_key: k}]\nlimits: {gemini: {models: {m: {rpm: 1}}}}\n"
     )
     config = read_config({"BOTICELLI_HOME": str(home)}, folder)
-    assert [account.name for account in config.accounts] == ["mine"]
+    assert [account.name for account in config.accounts_of("gemini")] == ["mine"]
     assert config.limits == {("gemini", "m"): Limits(rpm=1, tpm=9), ("gemini", "n"): Limits(rpd=2)}
     assert config.prices == {"m": Price(1, 2)}
+
+
+def test_a_misspelt_model_under_limits_is_told_and_a_new_one_is_not(folder: Path, home: Path) -> None:
+    (folder / "boticelli.yaml").write_text(
+        "limits: {gemini: {models: {gemini-3.8-flahs: {rpm: 1}, gemini-3.9-flash: {rpm: 1}, gemini-3.8-flash: {}}}}"
+    )
+    [notice] = read_config({"BOTICELLI_HOME": str(home)}, folder).notices
+    assert notice.endswith(
+        "boticelli.yaml:1: no model 'gemini-3.8-flahs' of gemini is known; did you mean 'gemini-3.8-flash'?"
+    )
+
+
+def test_says_where_each_value_stands(folder: Path, home: Path) -> None:
+    (home / "config.yaml").write_text("model: a\ntemperature: 1\nlimits: {gemini: {models: {m: {rpm: 1}}}}\n")
+    (folder / "boticelli.yaml").write_text("\nmodel: b\n")
+    origins = read_config({"BOTICELLI_HOME": str(home)}, folder).origins
+    assert origins["model"] == f"{folder / 'boticelli.yaml'}:2"
+    assert origins["temperature"] == f"{home / 'config.yaml'}:2"
+    assert origins["limits.gemini.models.m.rpm"] == f"{home / 'config.yaml'}:3"
 
 
 def test_options_are_merged_key_by_key(folder: Path, home: Path) -> None:

@@ -112,6 +112,8 @@ def _where(path: DocumentPath) -> str:
             return f"variable '{name}': "
         case ("accounts", int(number), _, *_):
             return f"account {number + 1}: "
+        case ("providers", name, _, *_):
+            return f"provider '{name}': "
     return ""
 
 
@@ -119,6 +121,9 @@ def _sentence(shape: type[BaseModel], path: DocumentPath, detail: ErrorDetails) 
     key = _label(path)
     value = detail["input"]
     context = detail.get("ctx", {})
+    if path[0] in _SECRETIVE and detail["type"] in ("string_type", "dict_type", "model_type", "list_type"):
+        kind = {"string_type": "text; put it in quotes", "list_type": "a list"}
+        return f"{key} must be {kind.get(detail['type'], 'a mapping of keys to values')}"
     match detail["type"]:
         case "extra_forbidden":
             return f"unknown key '{path[-1]}'{did_you_mean(str(path[-1]), _known_keys(shape, path))}"
@@ -148,6 +153,10 @@ def _sentence(shape: type[BaseModel], path: DocumentPath, detail: ErrorDetails) 
         case "greater_than_equal" | "less_than_equal" | "greater_than":
             return f"{key} is {_shown(value)}; it must be {_range(shape, path, context)}"
     return detail["msg"]
+
+
+_SECRETIVE = ("accounts", "providers")
+"""Where keys stand: what is there instead of something else may be one, and is not shown."""
 
 
 def _label(path: DocumentPath) -> str:

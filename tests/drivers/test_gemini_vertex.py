@@ -123,8 +123,8 @@ def test_a_project_asks_only_where_there_is_no_key(folder: Path) -> None:
         "GOOGLE_VERTEX_BASE_URL": "http://127.0.0.1:1/",
         "GOOGLE_GEMINI_BASE_URL": "http://127.0.0.1:2",
     }
-    [account] = read_config(project, folder).accounts
+    [account] = read_config(project, folder).accounts_of("gemini")
     assert (account.api_key, account.project, account.location) == (None, "project", "europe-west4")
     assert account.base_url == "http://127.0.0.1:1"
-    [account] = read_config({**project, "GEMINI_API_KEY": "k"}, folder).accounts
+    [account] = read_config({**project, "GEMINI_API_KEY": "k"}, folder).accounts_of("gemini")
     assert (account.api_key, account.project, account.base_url) == ("k", None, "http://127.0.0.1:2")
