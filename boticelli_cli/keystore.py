@@ -150,14 +150,14 @@ class KeyStore:
         return f"{_SERVICE} {self.path.parent}"
 
     def _read(self) -> dict[str, dict[str, Any]]:
+        if not os.path.lexists(self.path):
+            return {}
         try:
             self._close_to_others()
             data = json.loads(self.path.read_bytes())
             keys = data["keys"]
             if not all(isinstance(each, dict) for each in keys.values()):
                 raise TypeError
-        except FileNotFoundError:
-            return {}
         except OSError as error:
             raise ConfigError([Problem(f"the keys cannot be read: {reason_of(error)}", str(self.path))]) from None
         except (ValueError, TypeError, LookupError, AttributeError):

@@ -23,6 +23,7 @@ def clean_environment(request: pytest.FixtureRequest, monkeypatch: pytest.Monkey
         if name.startswith(_FOREIGN) or name in foreign:
             monkeypatch.delenv(name)
     monkeypatch.setenv("BOTICELLI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
