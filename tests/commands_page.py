@@ -7,7 +7,8 @@ from typer.testing import CliRunner
 from boticelli_cli.cli.main import app
 
 PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
-COMMANDS = ("run", "stream", "check", "graph", "new", "models", "limits", "schema")
+COMMANDS = ("run", "stream", "check", "graph", "new", "models", "limits", "keys", "schema")
+SUBCOMMANDS = (("keys", "set"), ("keys", "list"), ("keys", "remove"), ("keys", "path"))
 
 HEAD = """# Commands
 
@@ -22,7 +23,8 @@ error happened that nobody expected.
 
 def page() -> str:
     parts = [HEAD]
-    for words in ((), *((command,) for command in COMMANDS)):
+    commands = [(command,) for command in COMMANDS]
+    for words in ((), *(each for one in commands for each in (one, *(two for two in SUBCOMMANDS if two[:1] == one)))):
         shown = CliRunner().invoke(app, [*words, "--help"], prog_name="boticelli", env={"COLUMNS": "100"}).output
         title = " ".join(("boticelli", *words))
         body = "\n".join(line.rstrip() for line in shown.splitlines()).strip()

@@ -60,7 +60,8 @@ MAP: dict[str, set[str]] = {
         *("errors", "messages", "events", "catalog", "fitting", "prices", "config", "narrative"),
         *("drivers", "routing", "runs", "gateway", "listings", "limit_states", "providers", "model_checks"),
     },
-    "cli": {"app", "errors", "events", "views"},
+    "keys": {"errors", "config", "keystore"},
+    "cli": {"app", "keys", "errors", "events", "views"},
     "__init__": {"app", "errors", "events", "messages", "narrative"},
     "__main__": {"cli"},
 }

@@ -8,6 +8,7 @@ import typer
 from boticelli_cli.cli.check import check
 from boticelli_cli.cli.failures import FAILED, flush_or_fail, tell_bug, tell_unwritable
 from boticelli_cli.cli.graph import graph
+from boticelli_cli.cli.keys import keys
 from boticelli_cli.cli.limits import limits
 from boticelli_cli.cli.models import models
 from boticelli_cli.cli.new import new
@@ -58,6 +59,7 @@ app.command("graph", short_help="Draw which act waits for which.")(graph)
 app.command("new", short_help="Write a narrative to start from.")(new)
 app.command("models", short_help="List the models that can be asked.")(models)
 app.command("limits", short_help="Show what is left of each quota.")(limits)
+app.add_typer(keys, name="keys", short_help="Keep keys where only you can read them.")
 app.command("schema", short_help="Print the JSON Schema of narratives, for editors.")(schema)
 
 

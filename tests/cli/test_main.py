@@ -9,7 +9,7 @@ import pytest
 from tests.cli.stories import CHAIN, write
 from tests.process import boticelli
 
-COMMANDS = ["run", "stream", "check", "graph", "new", "models", "limits", "schema"]
+COMMANDS = ["run", "stream", "check", "graph", "new", "models", "limits", "keys", "schema"]
 
 
 def test_version() -> None:
@@ -47,6 +47,7 @@ def test_global_options_work_before_and_after_every_command(folder: Path, comman
         "check": ["story.yaml"],
         "graph": ["story.yaml"],
         "new": ["other"],
+        "keys": ["path"],
     }
     rest = arguments.get(command, [])
     before = boticelli("-q", command, *rest)
