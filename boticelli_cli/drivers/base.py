@@ -56,10 +56,12 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Retrying:
-    """An attempt failed before its first delta, and the next, number `attempt`, follows in so many seconds."""
+    """An attempt failed before its first delta, and the next follows in so many seconds.
+
+    Several drivers around one another may ask again; which attempt it is, only whoever hears them all can count.
+    """
 
     error: ProviderError
-    attempt: int
     seconds: float
 
 

@@ -123,7 +123,7 @@ class WithRetries:
                 failure = error
                 left -= wait
             attempt += 1
-            await notify(Retrying(failure, attempt, wait))
+            await notify(Retrying(failure, wait))
             await asyncio.sleep(wait)
             await notify(Going())
 

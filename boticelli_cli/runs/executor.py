@@ -140,6 +140,7 @@ class _Run:
         self.interrupted = False
         self._schedule = Schedule(plan)
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._attempts: dict[str, int] = {}
         self._waiting: set[str] = set()
         self._targets: dict[str, str] = {}
         """Who answers an act, where that was told: the provider and its model."""
@@ -313,6 +314,7 @@ class _Run:
         provider = self.provider_of(request.model)
         answer = Answer(self.time)
         expected = self.expect(request) if self.expect is not None else None
+        self._attempts[name] = 1
         facts = {"model": request.model, "provider": provider, "attempt": 1, "expected_input": expected}
         await self.tell(ActStarted, act=name, **facts)
         with listening(partial(self._tell_notice, name)):
@@ -334,6 +336,7 @@ class _Run:
                 await self.tell(ActRouted, act=name, **facts)
                 return
             case FallingBack(origin, target, error):
+                self._attempts[name] += 1
                 await self.tell(ActFallback, act=name, from_=origin, to=target, error=describe_error(error))
                 return
             case Dropped(provider, what):
@@ -342,9 +345,10 @@ class _Run:
                 return
             case Waiting(reason, seconds):
                 await self.tell(ActWaiting, act=name, reason=reason, seconds=round(seconds, 3))
-            case Retrying(error, attempt, seconds):
-                told = describe_error(error)
-                await self.tell(ActRetrying, act=name, error=told, attempt=attempt, seconds=round(seconds, 3))
+            case Retrying(error, seconds):
+                self._attempts[name] += 1
+                told = {"error": describe_error(error), "attempt": self._attempts[name], "seconds": round(seconds, 3)}
+                await self.tell(ActRetrying, act=name, **told)
         self._waiting.add(name)
         if self.failed is not None:
             self._withdraw(name)

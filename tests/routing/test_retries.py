@@ -220,9 +220,9 @@ async def test_tells_every_retry_before_it_waits() -> None:
     with listening(listener):
         await ask(WithRetries(Failing(first, second), chance=lambda: 0.0))
     assert heard == [
-        (0, Retrying(first, 2, 1.5)),
+        (0, Retrying(first, 1.5)),
         (1.5, Going()),
-        (1.5, Retrying(second, 3, 9)),
+        (1.5, Retrying(second, 9)),
         (10.5, Going()),
     ]
 

@@ -461,7 +461,7 @@ class Telling(Scripted):
 
 def test_waits_and_retries_of_an_act_are_told_before_its_first_word() -> None:
     error = ProviderError("busy", status=503)
-    events = perform(CHAIN, Telling(Waiting("for a turn", 2.0), Retrying(error, 2, 0.5)))
+    events = perform(CHAIN, Telling(Waiting("for a turn", 2.0), Retrying(error, 0.5)))
     assert types(events)[1:5] == ["act.started a", "act.waiting a", "act.retrying a", "act.delta a"]
     waiting, retrying = events[2:4]
     assert isinstance(waiting, ActWaiting)
@@ -502,6 +502,15 @@ def test_asks_with_the_fallback_that_an_act_or_else_its_narrative_names() -> Non
     driver = Scripted()
     perform(story, driver)
     assert [request.fallback for request in driver.requests] == [("x", "y"), ("z",), ()]
+
+
+def test_the_attempts_of_each_act_are_counted() -> None:
+    error = ProviderError("busy", status=503)
+    events = perform(CHAIN, Telling(Retrying(error, 0.0), Going(), Retrying(error, 2.0), Going()))
+    told = [(event.act, event.attempt, event.seconds) for event in events if isinstance(event, ActRetrying)]
+    acts = dict.fromkeys(act for act, _, _ in told)
+    assert told == [(act, *facts) for act in acts for facts in ((2, 0.0), (3, 2.0))]
+    assert len(acts) > 1
 
 
 def test_an_act_that_waits_for_its_turn_is_withdrawn_when_another_fails() -> None:
