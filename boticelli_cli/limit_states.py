@@ -49,7 +49,7 @@ def limit_states(config: Config, catalog: Catalog, environ: Mapping[str, str]) -
 def has_limits(config: Config, account: Account) -> bool:
     """Whether there is any model of which an account may ask only so much."""
     written = any(provider == account.provider for provider, _ in config.limits)
-    return written or account.tier is not None or account.max_concurrent is not None
+    return written or account.tier is not None
 
 
 def limits_of(config: Config, catalog: Catalog, account: Account, model: str) -> Limits:

@@ -1,9 +1,9 @@
 """The providers that can be asked here: for each account and way of calling a driver, its limits and its retries.
 
-Dispatch → WithRetries → Limited, where an account has limits → Gemini or GeminiLive
+Dispatch → WithRetries → Pool → WithReset → Limited, where an account has limits → Gemini or GeminiLive
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
@@ -14,12 +14,14 @@ from boticelli_cli.drivers.base import Driver
 from boticelli_cli.errors import CredentialsError, UsageError
 from boticelli_cli.limit_states import has_limits, ledger_path, limits_of
 from boticelli_cli.listings import calls_of
+from boticelli_cli.messages import Request
 from boticelli_cli.routing.dispatch import Dispatch
 
 if TYPE_CHECKING:
     from boticelli_cli.drivers.gemini_access import GeminiAccess
     from boticelli_cli.routing.ledger import Ledger
-    from boticelli_cli.routing.line import Leases
+    from boticelli_cli.routing.quota import Limited
+    from boticelli_cli.routing.roster import Roster
 
 __all__ = ["DRIVEN", "Providers", "account_of", "list_models", "today"]
 
@@ -45,7 +47,7 @@ class Providers:
         self._state = state_folder(environ)
         self._wide = wide
         self._ledger: Ledger | None = None
-        self._leases: dict[str, Leases] = {}
+        self._rosters: dict[str, Roster] = {}
         self.warnings: list[str] = []
         self._closing = AsyncExitStack()
         self.driver: Driver = Dispatch(catalog, self._make, today=today())
@@ -54,6 +56,7 @@ class Providers:
         """Close all connections. What is asked afterwards opens new ones."""
         closing, self._closing = self._closing, AsyncExitStack()
         self._ledger = None
+        self._rosters = {}
         self.driver = Dispatch(self._catalog, self._make, today=today())
         await closing.aclose()
 
@@ -62,16 +65,22 @@ class Providers:
             from boticelli_cli.drivers.rehearsal import Rehearsal
 
             return Rehearsal()
+        from boticelli_cli.routing.accounts import Member, Pool
         from boticelli_cli.routing.day import pacific_day
         from boticelli_cli.routing.resets import WithReset
         from boticelli_cli.routing.retries import BROKEN, UNREACHABLE, WithRetries
+        from boticelli_cli.routing.roster import Roster
 
         account = account_of(self._config, provider)
         driver = self._gemini(account, call)
+        delay: Callable[[Request], float] | None = None
         if has_limits(self._config, account):  # what counts requests takes a while to load
-            driver = self._limited(driver, account)
+            driver = limited = self._limited(driver, account)
+            delay = limited.delay
         driver = WithReset(driver, reset=pacific_day)
-        return WithRetries(driver, unreachable=UNREACHABLE if call == "live" else BROKEN)
+        member = Member(account.name, driver, account.counted_as, account.priority, account.max_concurrent, delay)
+        pool = Pool([member], provider=provider, roster=self._rosters.setdefault(provider, Roster()))
+        return WithRetries(pool, unreachable=UNREACHABLE if call == "live" else BROKEN)
 
     def _gemini(self, account: Account, call: Call) -> Driver:
         if call == "live":
@@ -92,10 +101,9 @@ class Providers:
             return "not every key has every model; boticelli models lists others"
         return f"boticelli models lists them{self._catalog.nearest(model, 'gemini', today())}"
 
-    def _limited(self, driver: Driver, account: Account) -> Driver:
+    def _limited(self, driver: Driver, account: Account) -> "Limited":
         from boticelli_cli.routing.day import pacific_day
         from boticelli_cli.routing.ledger import Ledger
-        from boticelli_cli.routing.line import Leases
         from boticelli_cli.routing.quota import Limited
 
         if self._ledger is None:
@@ -107,7 +115,6 @@ class Providers:
             counted_as=account.counted_as,
             limits_of=lambda model: limits_of(self._config, self._catalog, account, model),
             ledger=self._ledger,
-            leases=self._leases.setdefault(account.name, Leases(account.max_concurrent)),
             reset=pacific_day,
         )
 

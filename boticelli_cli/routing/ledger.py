@@ -5,43 +5,19 @@ to a thread would cost, and a call that nobody awaits cannot be cancelled betwee
 """
 
 import logging
-import os
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from boticelli_cli.catalog import Limits
 from boticelli_cli.routing.day import Day, Reset
+from boticelli_cli.routing.ledger_file import connect, create, is_missing
 from boticelli_cli.routing.window import MINUTE, SPAN, Lack, Sent, earliest
 
 __all__ = ["Ledger", "Slot", "Spent", "Used"]
-
-_APPLICATION = 0x626F7469
-"""`boti`: the mark of our files in SQLite's header."""
-
-_VERSION = 1
-_SCHEMA = """
-    CREATE TABLE sent (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        account TEXT NOT NULL, model TEXT NOT NULL,
-        at REAL NOT NULL, tokens INTEGER NOT NULL, written REAL NOT NULL
-    );
-    CREATE INDEX sent_to ON sent (account, model, at, id, tokens);
-    CREATE INDEX sent_at ON sent (at);
-    CREATE INDEX sent_written ON sent (written);
-    CREATE TABLE days (
-        account TEXT NOT NULL, model TEXT NOT NULL,
-        start REAL NOT NULL, end REAL NOT NULL, requests INTEGER NOT NULL, spent_until REAL NOT NULL,
-        PRIMARY KEY (account, model, start)
-    ) WITHOUT ROWID;
-"""
-
-_BUSY_SECONDS = 2.0
-"""How long another process may hold the file. Its transactions take less than a millisecond."""
 
 _SET_BACK = 1.0
 """Seconds by which a row may seem to come from the future before the clock is taken to have been set back."""
@@ -163,7 +139,7 @@ class Ledger:
 
     def usage(self, account: str, model: str, now: float) -> Used:
         """What went out. Makes no file where there is none."""
-        if self._db is None and _is_missing(self._path):
+        if self._db is None and is_missing(self._path):
             return Used(0, 0, 0, None)
 
         def work(db: sqlite3.Connection) -> Used:
@@ -215,13 +191,13 @@ class Ledger:
     def _open(self) -> sqlite3.Connection:
         if self._db is None:
             if not self._in_memory:
-                _create(self._path)
-            self._db = _connect(":memory:" if self._in_memory else str(self._path))
+                create(self._path)
+            self._db = connect(":memory:" if self._in_memory else str(self._path))
         return self._db
 
     def _fall_back(self, why: Exception) -> None:
         """Go on in memory, with what can still be read from the file."""
-        memory = _connect(":memory:")
+        memory = connect(":memory:")
         memory.execute("INSERT INTO sqlite_sequence VALUES ('sent', ?)", (_OWN_IDS,))
         if self._db is not None:
             _copy(self._db, memory)
@@ -232,63 +208,6 @@ class Ledger:
             f"the counts of requests cannot be kept in {self._path} ({why}); until this process ends, "
             "limits are kept without those of other processes"
         )
-
-
-def _is_missing(path: Path) -> bool:
-    """Whether there is no file; one that nobody lets us see is not missing."""
-    try:
-        return not path.exists()
-    except OSError:
-        return False
-
-
-def _create(path: Path) -> None:
-    """Make an empty file that only its owner reads.
-
-    One that exists is not even opened: closing it again would drop the locks that this process holds on it.
-    """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
-def _connect(path: str) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)
-    try:
-        _prepare(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    db.execute("PRAGMA synchronous = NORMAL")
-    if _version(db) == 0:
-        db.execute("BEGIN IMMEDIATE")
-        if _version(db) == 0:
-            for statement in _SCHEMA.split(";"):
-                db.execute(statement)
-            db.execute(f"PRAGMA application_id = {_APPLICATION}")
-            db.execute(f"PRAGMA user_version = {_VERSION}")
-        db.execute("COMMIT")
-    # Its mode stays with the file; where others hold it just now, one of them will switch it.
-    with suppress(sqlite3.OperationalError):
-        db.execute("PRAGMA journal_mode = WAL")
-
-
-def _version(db: sqlite3.Connection) -> int:
-    """The version of the schema, 0 for an empty file. Raises sqlite3.DatabaseError for a file that is not ours."""
-    [application] = db.execute("PRAGMA application_id").fetchone()
-    [version] = db.execute("PRAGMA user_version").fetchone()
-    [tables] = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if (application, version, bool(tables)) == (0, 0, False):
-        return 0
-    if application != _APPLICATION:
-        raise sqlite3.DatabaseError("it belongs to another program")
-    if version != _VERSION:
-        raise sqlite3.DatabaseError(f"it has version {version}, and this program knows {_VERSION}")
-    return _VERSION
 
 
 def _copy(old: sqlite3.Connection, new: sqlite3.Connection) -> None:

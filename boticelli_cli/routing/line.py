@@ -9,9 +9,9 @@ from itertools import takewhile
 from boticelli_cli.drivers.base import Waiting, notify
 from boticelli_cli.routing.window import Sent
 
-__all__ = ["Leases", "Line", "Ticket", "Wait"]
+__all__ = ["UNTOLD", "Line", "Ticket", "Turn", "Wait", "one_of"]
 
-_UNTOLD = 0.05
+UNTOLD = 0.05
 """Waits of fewer seconds than this are nobody's concern."""
 
 _NOTICEABLE = 1.0
@@ -30,13 +30,10 @@ class Wait:
     look_again: float | None = None
 
 
-class Ticket:
-    """A request's place in the line. It is woken when it comes to the front, and there whenever something changes."""
+class Turn:
+    """A request that waits for its turn: it is woken whenever something changes that may concern it."""
 
-    def __init__(self, tokens: int) -> None:
-        self.tokens = tokens
-        self.reserved: int | None = None
-        """The id of its place in the ledger, once it has one there."""
+    def __init__(self) -> None:
         self.woken = asyncio.Event()
         self._told: str | None = None
         self._told_end = 0.0
@@ -51,7 +48,7 @@ class Ticket:
         """Tell what is waited for, where that is news, until woken or until it is time to look again."""
         look_again = wait.look_again
         if wait.seconds is None and not self._waited:
-            look_again = _UNTOLD
+            look_again = UNTOLD
         elif self._is_news(wait):
             await notify(Waiting(wait.reason, wait.seconds or 0.0))
         self._waited = True
@@ -60,7 +57,7 @@ class Ticket:
                 await self.woken.wait()
 
     def _is_news(self, wait: Wait) -> bool:
-        if wait.seconds is not None and wait.seconds < _UNTOLD:
+        if wait.seconds is not None and wait.seconds < UNTOLD:
             return False
         end = asyncio.get_running_loop().time() + (wait.seconds or 0.0)
         noticeable = max(_NOTICEABLE, (wait.seconds or 0.0) / 10)
@@ -70,29 +67,14 @@ class Ticket:
         return True
 
 
-class Leases:
-    """How many requests an account may have under way at once, whatever models they are to; `None`: any number."""
+class Ticket(Turn):
+    """A request's place in the line. It is woken when it comes to the front, and there whenever something changes."""
 
-    def __init__(self, most: int | None = None) -> None:
-        self.most = most
-        self.running = 0
-        self._lines: set[Line] = set()
-
-    @property
-    def is_free(self) -> bool:
-        return self.most is None or self.running < self.most
-
-    def take(self) -> None:
-        self.running += 1
-
-    def give_back(self) -> None:
-        self.running -= 1
-        for line in tuple(self._lines):
-            line.wake()
-
-    def watch(self, line: "Line", *, waiting: bool) -> None:
-        """Remember a line in which somebody waits, or forget it."""
-        (self._lines.add if waiting else self._lines.discard)(line)
+    def __init__(self, tokens: int) -> None:
+        super().__init__()
+        self.tokens = tokens
+        self.reserved: int | None = None
+        """The id of its place in the ledger, once it has one there."""
 
 
 class Line:
@@ -101,8 +83,7 @@ class Line:
     Every method is synchronous, so that no cancellation comes between a change and its consequence.
     """
 
-    def __init__(self, leases: Leases) -> None:
-        self._leases = leases
+    def __init__(self) -> None:
         self._waiting: OrderedDict[Ticket, None] = OrderedDict()
         self._running: dict[Ticket, float] = {}
         self._typical: float | None = None
@@ -119,23 +100,19 @@ class Line:
 
     def join(self, ticket: Ticket) -> None:
         self._waiting[ticket] = None
-        self._leases.watch(self, waiting=True)
 
     def leave(self, ticket: Ticket) -> None:
         del self._waiting[ticket]
-        self._leases.watch(self, waiting=bool(self._waiting))
         self.wake()
 
     def start(self, ticket: Ticket) -> None:
-        """Let a request through: it holds a lease from now on."""
+        """Let a request through: it is under way from now on."""
         self._running[ticket] = asyncio.get_running_loop().time()
-        self._leases.take()
 
     def end(self, ticket: Ticket) -> None:
         took = asyncio.get_running_loop().time() - self._running.pop(ticket)
         self._typical = took if self._typical is None else (self._typical + took) / 2
         self.wake()
-        self._leases.give_back()
 
     def wake(self) -> None:
         """Something has changed: whoever is first looks again."""
@@ -144,17 +121,19 @@ class Line:
             next(iter(self._waiting)).woken.set()
 
     def lets(self, ticket: Ticket, max_concurrent: int | None) -> bool:
-        """Whether a request is first, and there is a lease for it, of its model's and of its account's."""
-        free = max_concurrent is None or self.running < max_concurrent
-        return free and self._leases.is_free and self.is_first(ticket)
+        """Whether a request is first, and not too many to its model are under way."""
+        return not self.is_full(max_concurrent) and self.is_first(ticket)
 
-    @property
-    def in_the_way(self) -> int:
-        """How many requests are under way of which one has to end first."""
-        return self.running if self._leases.is_free else self._leases.running
+    def is_full(self, max_concurrent: int | None) -> bool:
+        return max_concurrent is not None and self.running >= max_concurrent
 
     def is_first(self, ticket: Ticket) -> bool:
         return next(iter(self._waiting)) is ticket
+
+    @property
+    def waiting(self) -> list[Ticket]:
+        """All of them, the first one first."""
+        return list(self._waiting)
 
     def ahead(self, ticket: Ticket) -> list[Ticket]:
         """Those before a request, the first one first."""
@@ -165,4 +144,9 @@ class Line:
         if self._typical is None or not self._running:
             return None
         age = asyncio.get_running_loop().time() - min(self._running.values())
-        return max(self._typical - age, _UNTOLD)
+        return max(self._typical - age, UNTOLD)
+
+
+def one_of(under_way: int) -> str:
+    """As in "for one of 4 requests under way to end"."""
+    return "for the request under way to end" if under_way == 1 else f"for one of {under_way} requests under way to end"

@@ -1,5 +1,6 @@
 """Rate limits, kept on our side: requests and tokens a minute, requests a day, requests at once."""
 
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -12,13 +13,17 @@ from boticelli_cli.messages import Delta, Finish, Request, Response
 from boticelli_cli.routing.day import Reset, in_words
 from boticelli_cli.routing.estimate import estimate_tokens
 from boticelli_cli.routing.ledger import Ledger, Slot, Spent
-from boticelli_cli.routing.line import Leases, Line, Ticket, Wait
+from boticelli_cli.routing.line import Line, Ticket, Wait, one_of
 from boticelli_cli.routing.resets import HINT, until
+from boticelli_cli.routing.roster import Lease, offered
 from boticelli_cli.routing.window import SPAN, Lack, Room, Sent, earliest
 
 __all__ = ["Limited"]
 
 _UNLIMITED = Limits()
+
+_SOME_TIME = 1.0
+"""Seconds that a wait is taken to last of which nobody can tell how long it does."""
 
 _LOOK_AGAIN = 5.0
 """Seconds after which a wait is looked at again: other processes may have used less than they had reserved."""
@@ -29,8 +34,9 @@ class Limited:
 
     Requests to a model go in the order of their coming. In any 60 seconds, no more than `rpm` of them and no
     more than `tpm` estimated input tokens go out, over all processes with the same ledger. A request larger than
-    `tpm` goes alone. `leases` are how many requests the account may have under way; a model's own number is
-    counted in this object, so there is to be one for each account and model.
+    `tpm` goes alone. How many requests to a model may be under way is counted in this object, so there is to be one
+    for each account and model. The account's own lease, where one is offered, is held by requests that are let through
+    only, and not by those that wait.
 
     Raises QuotaError, at once, when the account has nothing of a model, or nothing left of the day. When the
     provider says so first, that is remembered until the day's `reset`, and the error says when that is.
@@ -48,7 +54,6 @@ class Limited:
         limits_of: Callable[[str], Limits],
         ledger: Ledger,
         reset: Reset,
-        leases: Leases | None = None,
         zone: tzinfo | None = None,
     ) -> None:
         self._driver = driver
@@ -56,7 +61,6 @@ class Limited:
         self._counted_as = counted_as or account
         self._limits_of = limits_of
         self._ledger = ledger
-        self._leases = leases or Leases()
         self._reset = reset
         self._zone = zone
         self._lines: dict[str, Line] = {}
@@ -66,11 +70,11 @@ class Limited:
 
     def stream(self, request: Request) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
         limits = self._limits_of(request.model)
-        return self._stream(request, limits) if self._limits(limits) else self._driver.stream(request)
+        return self._driver.stream(request) if limits == _UNLIMITED else self._stream(request, limits)
 
     async def generate(self, request: Request) -> Response:
         limits = self._limits_of(request.model)
-        if not self._limits(limits):
+        if limits == _UNLIMITED:
             return await self._driver.generate(request)
         async with self._admitted(request, limits) as admission:
             try:
@@ -80,12 +84,27 @@ class Limited:
             self._correct(admission, response.finish)
             return response
 
-    def _limits(self, limits: Limits) -> bool:
-        """Whether there is anything to wait for."""
-        return limits != _UNLIMITED or self._leases.most is not None
+    def delay(self, request: Request) -> float:
+        """About how many seconds a request would wait now; infinite where there is nothing left to wait for."""
+        model, limits = request.model, self._limits_of(request.model)
+        if limits == _UNLIMITED:
+            return 0.0
+        if _has_none(limits) or self._ledger.spent(self._counted_as, model, limits.rpd, self._reset) is not None:
+            return math.inf
+        line = self._lines.get(model)
+        seconds = 0.0
+        if limits.rpm is not None or limits.tpm is not None:
+            tokens = estimate_tokens(request) if limits.tpm is not None else 0
+            room = earliest(
+                self._plan(line, model, limits), tokens, rpm=limits.rpm, tpm=limits.tpm, now=self._ledger.now()
+            )
+            seconds = max(room.at - self._ledger.now(), 0.0)
+        if line is not None and line.is_full(limits.max_concurrent):
+            seconds = max(seconds, line.until_one_ends() or _SOME_TIME)
+        return seconds
 
     def under_way(self, model: str) -> int:
-        """How many requests to a model hold a lease."""
+        """How many requests to a model have been let through, and have not ended."""
         return self._lines[model].running if model in self._lines else 0
 
     @asynccontextmanager
@@ -103,14 +122,14 @@ class Limited:
 
     @asynccontextmanager
     async def _admitted(self, request: Request, limits: Limits) -> AsyncIterator["_Admission"]:
-        """Wait for a place and a lease, and hold the lease."""
+        """Wait for a place, and be under way."""
         model = request.model
-        if 0 in (limits.rpm, limits.tpm, limits.rpd, limits.max_concurrent):
+        if _has_none(limits):
             raise QuotaError(
                 f"account '{self._account}' has none of {model}: its limit is 0",
                 hint="ask another model (--model), or use another account",
             )
-        line = self._lines.setdefault(model, Line(self._leases))
+        line = self._lines.setdefault(model, Line())
         ticket = Ticket(estimate_tokens(request))
         line.join(ticket)
         try:
@@ -128,22 +147,31 @@ class Limited:
             self._forget_idle(model, line)
 
     async def _wait(self, line: Line, ticket: Ticket, model: str, limits: Limits) -> Slot:
+        lease = offered()
         try:
             while True:
                 ticket.woken.clear()
                 if not line.lets(ticket, limits.max_concurrent):
-                    await ticket.wait(self._wait_in_line(line, ticket, model, limits))
+                    await self._rest(ticket, lease, self._wait_in_line(line, ticket, model, limits))
                     continue
+                if lease is not None and not lease.is_held:
+                    await lease.take()
                 slot = self._claim(ticket, model, limits)
                 if slot.seconds <= 0:
                     return slot
                 # Not less than a millisecond: two clocks may differ by less than either can show.
                 look_again = min(max(slot.seconds, 0.001), _LOOK_AGAIN)
-                await ticket.wait(Wait(_minute(slot.lacks, model, limits), slot.seconds, look_again))
+                await self._rest(ticket, lease, Wait(_minute(slot.lacks, model, limits), slot.seconds, look_again))
         except BaseException:
             if ticket.reserved is not None:
                 self._ledger.release(ticket.reserved)
             raise
+
+    async def _rest(self, ticket: Ticket, lease: Lease | None, wait: Wait) -> None:
+        """Wait without the account's lease: requests to other models may need it."""
+        if lease is not None:
+            lease.give_back()
+        await ticket.wait(wait)
 
     def _claim(self, ticket: Ticket, model: str, limits: Limits) -> Slot:
         claimed = self._ledger.claim(self._counted_as, model, limits, ticket.tokens, self._reset, held=ticket.reserved)
@@ -160,18 +188,32 @@ class Limited:
         if not line.is_first(ticket) and (limits.rpm is not None or limits.tpm is not None):
             room = self._forecast(line, ticket, model, limits)
             return Wait(_minute(room.lacks, model, limits), max(room.at - self._ledger.now(), 0.0))
-        return Wait(_one_of(line.in_the_way), line.until_one_ends())
+        return Wait(one_of(line.running), line.until_one_ends())
 
     def _forecast(self, line: Line, ticket: Ticket, model: str, limits: Limits) -> Room:
         """When a request is likely to go, if those before it go as they are expected to."""
-        now = self._ledger.now()
-        ahead: list[Ticket] = []
         if line.plan is None:
-            line.plan = self._ledger.recent(self._counted_as, model)
-            ahead = [each for each in line.ahead(ticket) if each.reserved is None]
-        for each in (*ahead, ticket):
-            room = earliest(line.plan, each.tokens, rpm=limits.rpm, tpm=limits.tpm, now=now)
-            line.plan.append(Sent(room.at, each.tokens))
+            line.plan = self._planned(line.ahead(ticket), model, limits)
+        return self._add(line.plan, ticket, limits)
+
+    def _plan(self, line: Line | None, model: str, limits: Limits) -> list[Sent]:
+        """When all those who wait are likely to go, after those who went."""
+        if line is None:
+            return self._ledger.recent(self._counted_as, model)
+        if line.plan is None:
+            line.plan = self._planned(line.waiting, model, limits)
+        return line.plan
+
+    def _planned(self, tickets: list[Ticket], model: str, limits: Limits) -> list[Sent]:
+        plan = self._ledger.recent(self._counted_as, model)
+        for ticket in tickets:
+            if ticket.reserved is None:
+                self._add(plan, ticket, limits)
+        return plan
+
+    def _add(self, plan: list[Sent], ticket: Ticket, limits: Limits) -> Room:
+        room = earliest(plan, ticket.tokens, rpm=limits.rpm, tpm=limits.tpm, now=self._ledger.now())
+        plan.append(Sent(room.at, ticket.tokens))
         return room
 
     def _correct(self, admission: "_Admission", finish: Finish) -> None:
@@ -248,16 +290,16 @@ class _Watched:
         return delta
 
 
+def _has_none(limits: Limits) -> bool:
+    """Whether there is nothing of a model to begin with."""
+    return 0 in (limits.rpm, limits.tpm, limits.rpd, limits.max_concurrent)
+
+
 def _minute(lacks: Lack, model: str, limits: Limits) -> str:
     """As in "for the minute's 5 requests to gemini-3.8-flash"."""
     if lacks == "tokens":
         return f"for the minute's {_counted(limits.tpm, 'input token')} to {model}"
     return f"for the minute's {_counted(limits.rpm, 'request')} to {model}"
-
-
-def _one_of(under_way: int) -> str:
-    """As in "for one of 4 requests under way to end"."""
-    return "for the request under way to end" if under_way == 1 else f"for one of {under_way} requests under way to end"
 
 
 def _counted(number: int | None, noun: str) -> str:

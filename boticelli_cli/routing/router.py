@@ -1,6 +1,8 @@
 """Which models a request is for: three pure phases, each with a reason that people are shown."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -10,13 +12,16 @@ from boticelli_cli.errors import UsageError
 from boticelli_cli.messages import Media, Message, Part, Request, Text, ToolResult
 from boticelli_cli.routes import Alias, Chain, Routes
 
-__all__ = ["AUTO", "BACKGROUND", "Decision", "decide"]
+__all__ = ["AUTO", "BACKGROUND", "EXPLICIT", "Decision", "decide", "deciding", "decision_at_hand"]
 
 AUTO = "auto"
 """The model of a request that leaves the choice to the routes, as one without any does."""
 
 BACKGROUND = "background"
 """The model, or the route, of a request whose answer nobody is waiting for."""
+
+EXPLICIT = ("explicit", "asked for by name")
+"""The route, and the reason, of a model that is asked because the request names it."""
 
 _SEARCHES = ("web_search", "googleSearch", "google_search")
 """How the names of tools begin with which providers search the web themselves: Anthropic's `web_search_20250305`,
@@ -30,6 +35,24 @@ class Decision:
     chain: Chain
     route: str
     reason: str
+
+
+_at_hand: ContextVar[Decision | None] = ContextVar("decision", default=None)
+
+
+def decision_at_hand() -> Decision | None:
+    """What was decided for the request that is being made, where anything was."""
+    return _at_hand.get()
+
+
+@contextmanager
+def deciding(decision: Decision) -> Iterator[None]:
+    """Have the drivers inside know what was decided."""
+    token = _at_hand.set(decision)
+    try:
+        yield
+    finally:
+        _at_hand.reset(token)
 
 
 def decide(request: Request, routes: Routes, catalog: Catalog, *, tokens: Callable[[Request], int]) -> Decision:
@@ -62,7 +85,7 @@ def _explicit(request: Request, routes: Routes, catalog: Catalog) -> Decision | 
         catalog.place(model)
     except UsageError as error:
         return error
-    return Decision((model,), "explicit", "asked for by name")
+    return Decision((model,), *EXPLICIT)
 
 
 def _of_its_kind(request: Request, routes: Routes, tokens: Callable[[Request], int]) -> Decision | None:

@@ -12,7 +12,6 @@ from boticelli_cli.drivers.base import Notice, Waiting, fold, listening
 from boticelli_cli.messages import Delta, Finish, Message, Request, Response, Text, TextDelta, Usage
 from boticelli_cli.routing.day import pacific_day
 from boticelli_cli.routing.ledger import Ledger
-from boticelli_cli.routing.line import Leases
 from boticelli_cli.routing.quota import Limited
 
 NOON = datetime(2026, 11, 20, 20, tzinfo=UTC).timestamp()
@@ -113,7 +112,6 @@ def limited(
     path: Path | Ledger,
     *,
     clock: Callable[[], float] | None = None,
-    leases: Leases | None = None,
     **limits: int | None,
 ) -> Limited:
     ledger = path if isinstance(path, Ledger) else open_ledger(path, clock=clock or Wall())
@@ -124,7 +122,6 @@ def limited(
         limits_of=lambda model: told,
         ledger=ledger,
         reset=pacific_day,
-        leases=leases,
         zone=UTC,
     )
 

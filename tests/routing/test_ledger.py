@@ -216,7 +216,7 @@ def test_a_damaged_file_is_left_as_it_is(path: Path, content: bytes) -> None:
     ("statement", "why"),
     [
         ("CREATE TABLE letters (text)", "it belongs to another program"),
-        (f"PRAGMA application_id = {0x626F7469}; PRAGMA user_version = 2", "it has version 2"),
+        (f"PRAGMA application_id = {0x626F7469}; PRAGMA user_version = 3", "it has version 3"),
     ],
 )
 def test_a_foreign_or_newer_file_is_left_as_it_is(path: Path, statement: str, why: str) -> None:

@@ -20,7 +20,6 @@ from boticelli_cli.errors import ProviderError, QuotaError
 from boticelli_cli.messages import Request
 from boticelli_cli.routing.day import pacific_day
 from boticelli_cli.routing.ledger import Ledger, Slot, Spent
-from boticelli_cli.routing.line import Leases
 from boticelli_cli.routing.quota import Limited
 from tests.clock import run_virtual
 from tests.routing.limiting import NOON, Noting, Told, Wall, asking, limited, of_tokens, open_ledger, stream
@@ -364,21 +363,6 @@ def test_a_wait_for_a_lease_is_told_with_what_is_known_of_it(path: Path) -> None
     run_virtual(ask())
     reason = "for the request under way to end"
     assert [each.waits for each in told] == [[], [(reason, 0)], [(reason, 0), (reason, 10)]]
-
-
-def test_requests_at_once_are_an_accounts_over_all_models_and_ways_of_calling(path: Path) -> None:
-    driver, leases = Noting(seconds=10.0), Leases(2)
-    quotas = [limited(driver, path, leases=leases, max_concurrent=None) for _ in range(2)]
-
-    async def ask() -> None:
-        async with asyncio.TaskGroup() as group:
-            for number in range(8):
-                group.create_task(stream(quotas[number % 2], asking(model=f"model-{number}")))
-
-    run_virtual(ask())
-    assert driver.most_running == 2
-    assert driver.times == [0, 0, 10, 10, 20, 20, 30, 30]
-    assert leases.running == 0
 
 
 def test_it_is_told_when_a_wait_is_over_and_only_then(path: Path) -> None:
