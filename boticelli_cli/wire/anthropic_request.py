@@ -1,0 +1,201 @@
+"""Anthropic's requests, both ways: the bodies of messages and of count_tokens.
+
+https://platform.claude.com/docs/en/api/messages/create. On Bedrock they are the same, but for who is asked:
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages.html.
+"""
+
+import re
+from dataclasses import replace
+from typing import Any, Final
+
+import msgspec
+
+from boticelli_cli.errors import UsageError
+from boticelli_cli.messages import CachePoint, Message, Part, Request, Text, ToolCall, ToolResult
+from boticelli_cli.wire.anthropic_blocks import Block, CallIds, Struct, cache_point, encode_blocks, part_of
+from boticelli_cli.wire.anthropic_errors import PROVIDER
+from boticelli_cli.wire.anthropic_settings import (
+    Settings,
+    encode_settings,
+    encode_tools,
+    schema_of,
+    thinking_of,
+    tool_choice_of,
+    tools_of,
+)
+from boticelli_cli.wire.anthropic_tidy import tidy
+from boticelli_cli.wire.body import Encoded, Losses, check_media, decode_object, encode_json, laid_over, unsaid, written
+
+__all__ = ["BEDROCK_VERSION", "decode_count_request", "decode_request", "encode_count", "encode_request", "is_streamed"]
+
+BEDROCK_VERSION: Final = "bedrock-2023-05-31"
+
+
+def encode_request(request: Request, *, streamed: bool, bedrock: bool = False) -> Encoded:
+    """The body that asks for an answer. The request's `options` are laid over it last.
+
+    With `bedrock`, it is what Bedrock's InvokeModel takes: its address says the model, and whether to stream.
+    Raises UsageError for media that have neither bytes nor an address.
+    """
+    losses = Losses()
+    if bedrock:
+        body = {"anthropic_version": BEDROCK_VERSION, **_body(request, losses)}
+    else:
+        body = {"model": request.model, **_body(request, losses), **({"stream": True} if streamed else {})}
+    return written(body, request, PROVIDER, losses)
+
+
+def decode_request(body: bytes, model: str | None = None) -> Request:
+    """What a client asks; the model is in the body, unless it is given.
+
+    What a `Request` cannot say goes into its `options`, in this dialect's words. Encoding the request again says all
+    that the body said. Raises UsageError for a body that is not of this dialect.
+    """
+    raw = decode_object(body)
+    named = raw.get("model") if model is None else model
+    if not isinstance(named, str) or not named:
+        raise UsageError("the request names no model")
+    try:
+        tidied = tidy(raw)
+        request = _said(msgspec.convert(tidied, _Body, strict=False), named)
+        options = unsaid(tidied, _body(request, Losses()))
+    except (ValueError, RecursionError) as exc:
+        raise UsageError(f"the request's body is not as Anthropic's are: {exc}") from exc
+    if not request.messages:
+        raise UsageError("the request has no messages, so there is nothing to answer")
+    return replace(request, options=options)
+
+
+def is_streamed(body: bytes) -> bool:
+    """Whether a client wants its answer streamed. A body that cannot be read is for `decode_request` to refuse."""
+    try:
+        return msgspec.json.decode(body, type=_Call).stream is True
+    except (ValueError, RecursionError):
+        return False
+
+
+def encode_count(request: Request) -> bytes:
+    """The body that asks how many tokens a request has, its system prompt and tools among them."""
+    body = laid_over({"model": request.model, **_body(request, Losses())}, request.options)
+    return encode_json({key: value for key, value in body.items() if key in _COUNTED})
+
+
+def decode_count_request(body: bytes) -> Request:
+    """What a client wants counted."""
+    return decode_request(body)
+
+
+_COUNTED = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control")
+
+
+def _body(request: Request, losses: Losses) -> dict[str, Any]:
+    check_media(request)
+    body: dict[str, Any] = {
+        "system": _system(request.system, losses),
+        "messages": _messages(request.messages, losses),
+        "tools": encode_tools(request.tools, losses),
+        **encode_settings(request, losses),
+    }
+    return {key: value for key, value in body.items() if value is not None}
+
+
+def _system(system: str | tuple[Text | CachePoint, ...] | None, losses: Losses) -> str | list[dict[str, Any]] | None:
+    if system is None or isinstance(system, str):
+        return system or None
+    return encode_blocks(system, CallIds(), losses) or None
+
+
+def _messages(messages: tuple[Message, ...], losses: Losses) -> list[dict[str, Any]]:
+    """Messages as Anthropic takes them: none is empty, results of tools come first, and blanks do not end the last."""
+    ids = CallIds()
+    told: list[dict[str, Any]] = []
+    for message in messages:
+        is_model = message.role == "assistant"
+        if blocks := encode_blocks(message.parts, ids, losses, answered=is_model):
+            if not is_model:
+                blocks.sort(key=lambda block: block["type"] != "tool_result")
+            told.append({"role": message.role, "content": blocks})
+    if told and told[-1]["role"] == "assistant" and (last := told[-1]["content"][-1])["type"] == "text":
+        last["text"] = last["text"].rstrip()
+    return told
+
+
+class _Call(Struct):
+    stream: Any = None
+
+
+class _Message(Struct):
+    role: str
+    content: list[Block]
+
+
+class _Metadata(Struct):
+    user_id: Any = None
+
+
+class _Body(Settings, kw_only=True):
+    messages: list[_Message]
+    system: str | list[Block] | None = None
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+
+
+def _said(body: _Body, model: str) -> Request:
+    thinking, shown = thinking_of(body)
+    return Request(
+        model,
+        _messages_of(body.messages),
+        system=_system_of(body.system),
+        temperature=body.temperature,
+        top_p=body.top_p,
+        max_tokens=body.max_tokens,
+        stop=body.stop_sequences,
+        thinking=thinking,
+        show_thoughts=shown,
+        schema=schema_of(body),
+        tools=tools_of(body),
+        tool_choice=tool_choice_of(body),
+        session=_session_of(body.metadata.user_id),
+    )
+
+
+def _messages_of(messages: list[_Message]) -> tuple[Message, ...]:
+    """Messages whose tool results have the names of their calls, for the sake of dialects that tell them so."""
+    names: dict[str | None, str] = {}
+    said: list[Message] = []
+    for message in messages:
+        parts: list[Part] = []
+        for part in _parts_of(message.content):
+            if isinstance(part, ToolCall):
+                names[part.id] = part.name
+            elif isinstance(part, ToolResult):
+                part = replace(part, name=names.get(part.id, ""))
+            parts.append(part)
+        said.append(Message("assistant" if message.role == "assistant" else "user", tuple(parts)))
+    return tuple(said)
+
+
+def _parts_of(blocks: list[Block]) -> list[Part]:
+    parts: list[Part] = []
+    for block in blocks:
+        if (part := part_of(block)) is not None:
+            parts.append(part)
+            if (mark := cache_point(block.cache_control)) is not None:
+                parts.append(mark)
+    return parts
+
+
+def _system_of(system: str | list[Block] | None) -> str | tuple[Text | CachePoint, ...] | None:
+    if system is None or isinstance(system, str):
+        return system
+    return tuple(part for part in _parts_of(system) if isinstance(part, Text | CachePoint))
+
+
+def _session_of(user: Any) -> str | None:
+    """The conversation that a `user_id` names.
+
+    Claude Code writes `user_…_session_<uuid>`, from 2.1.78 on JSON with a `session_id`; of others it is the whole.
+    """
+    if not isinstance(user, str) or not user:
+        return None
+    found = re.search(r'session_(?:id"\s*:\s*")?([\w-]+)', user)
+    return found[1] if found else user

@@ -1,0 +1,72 @@
+"""The ways in which clients write a Messages request, brought into one.
+
+A text where a list of blocks belongs, nulls, and what says no more than its absence does. What users named themselves
+is never touched.
+"""
+
+from typing import Any
+
+__all__ = ["tidy"]
+
+
+def tidy(body: dict[str, Any]) -> dict[str, Any]:
+    """A request's body in the one way that `encode_request` writes, without what says how it is called.
+
+    Raises ValueError for a role that there is not.
+    """
+    tidied = {key: value for key, value in _without_nulls(body).items() if value not in ({}, [], "")}
+    for key in ("model", "stream", "anthropic_version"):
+        tidied.pop(key, None)
+    tidied["messages"] = [_message(each) for each in _list(tidied.get("messages", []))]
+    if isinstance(tools := tidied.get("tools"), list):
+        tidied["tools"] = [_tool(each) for each in tools]
+    return tidied
+
+
+_USERS = frozenset({"input", "input_schema", "schema", "metadata"})
+"""Keys whose values hold names that users made up."""
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        said = ((key, each) for key, each in value.items() if each is not None)
+        return {key: each if key in _USERS else _without_nulls(each) for key, each in said}
+    if isinstance(value, list):
+        return [_without_nulls(each) for each in value]
+    return value
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError("its messages are not a list")
+    return value
+
+
+def _message(message: Any) -> dict[str, Any]:
+    if not isinstance(message, dict):
+        raise ValueError("a message is an object with a role and a content")
+    if message.get("role") not in ("user", "assistant", "system"):
+        raise ValueError("a message's role is 'user' or 'assistant'")
+    content = message.get("content", [])
+    if isinstance(content, str):
+        content = [{"type": "text", "text": content}] if content else []
+    return {**message, "content": [_block(each) for each in content] if isinstance(content, list) else content}
+
+
+_SAYS_NOTHING: tuple[tuple[str, Any], ...] = (("content", ""), ("content", []), ("is_error", False))
+
+
+def _block(block: Any) -> Any:
+    if not isinstance(block, dict):
+        return block
+    if block.get("type") == "tool_result":
+        return {key: value for key, value in block.items() if (key, value) not in _SAYS_NOTHING}
+    if block.get("type") == "tool_use":
+        return {"input": {}, **block}
+    return block
+
+
+def _tool(tool: Any) -> Any:
+    if isinstance(tool, dict) and tool.get("type") == "custom":
+        return {key: value for key, value in tool.items() if key != "type"}
+    return tool
