@@ -3,12 +3,15 @@
 python -m pytest -m benchmark -s
 """
 
+import json
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from boticelli_cli.messages import TextDelta
+from boticelli_cli.wire import anthropic
 from boticelli_cli.wire.gemini import StreamReader, StreamWriter
 from boticelli_cli.wire.sse import EventReader, encode_event
 from tests.wire.spoken import cut
@@ -75,3 +78,22 @@ def test_from_deltas_to_bytes() -> None:
         return sum(1 for _ in range(COUNT) if write(delta))
 
     print(f"a delta written: {fastest(written, COUNT) / COUNT * 1e6:.2f} µs")
+
+
+CLAUDE = b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello world, "}}'
+
+
+@pytest.mark.parametrize(
+    ("reader", "event"), [(StreamReader, BARE), (anthropic.StreamReader, CLAUDE)], ids=["gemini", "anthropic"]
+)
+def test_a_delta_against_its_json(reader: Callable[[], Any], event: bytes) -> None:
+    """A delta may cost twice its `json.loads`."""
+    loads = json.loads
+    parsed = fastest(lambda: sum(1 for _ in range(COUNT) if loads(event)), COUNT)
+
+    def deltas() -> int:
+        read = reader().read
+        return sum(len(read(event)) for _ in range(COUNT))
+
+    decoded = fastest(deltas, COUNT)
+    print(f"a delta {decoded / COUNT * 1e6:.2f} µs, its JSON {parsed / COUNT * 1e6:.2f} µs: {decoded / parsed:.2f}")

@@ -26,7 +26,7 @@ from boticelli_cli.messages import (
 from boticelli_cli.wire.anthropic import StreamReader
 from tests.wire.spoken import events_of, mappings, names
 
-MODEL = "claude-sonnet-4-5"
+MODEL = "claude-haiku-4-5"
 
 texts = st.text(min_size=1, max_size=20).filter(lambda text: not text.isspace())
 seals = st.text("abcXYZ0+/=", min_size=1, max_size=12)
