@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from boticelli_cli.messages import TextDelta
-from boticelli_cli.wire import anthropic
+from boticelli_cli.wire import anthropic, openai
 from boticelli_cli.wire.gemini import StreamReader, StreamWriter
 from boticelli_cli.wire.sse import EventReader, encode_event
 from tests.wire.spoken import cut
@@ -83,8 +83,17 @@ def test_from_deltas_to_bytes() -> None:
 CLAUDE = b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello world, "}}'
 
 
+OPENAI = (
+    b'{"id":"chatcmpl-AbCdEf123","object":"chat.completion.chunk","created":1750000000,"model":"gpt-5.2-2025-12-11",'
+    b'"service_tier":"default","system_fingerprint":"fp_1","choices":[{"index":0,"delta":{"content":" world"},'
+    b'"logprobs":null,"finish_reason":null}],"usage":null,"obfuscation":"x1Yz"}'
+)
+
+
 @pytest.mark.parametrize(
-    ("reader", "event"), [(StreamReader, BARE), (anthropic.StreamReader, CLAUDE)], ids=["gemini", "anthropic"]
+    ("reader", "event"),
+    [(StreamReader, BARE), (anthropic.StreamReader, CLAUDE), (openai.StreamReader, OPENAI)],
+    ids=["gemini", "anthropic", "openai"],
 )
 def test_a_delta_against_its_json(reader: Callable[[], Any], event: bytes) -> None:
     """A delta may cost twice its `json.loads`."""

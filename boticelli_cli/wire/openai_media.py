@@ -1,0 +1,151 @@
+"""Media in OpenAI's messages, both ways: pictures by address, sound and files as base64.
+
+https://platform.openai.com/docs/guides/images-vision, …/guides/audio and …/guides/pdf-files.
+"""
+
+import base64
+import mimetypes
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from boticelli_cli.messages import Media, MediaKind
+from boticelli_cli.wire.body import Losses
+
+__all__ = [
+    "Audio",
+    "File",
+    "ImageAddress",
+    "InputAudio",
+    "document_of",
+    "encode_medium",
+    "media_of",
+    "sound_of",
+    "spoken_of",
+]
+
+
+class ImageAddress(msgspec.Struct, gc=False):
+    url: str
+
+
+class Audio(msgspec.Struct, gc=False):
+    """What a model says aloud, or a piece of it."""
+
+    data: str | None = None
+    transcript: str | None = None
+
+
+class InputAudio(msgspec.Struct, gc=False):
+    data: str
+    format: str = "wav"
+
+
+class File(msgspec.Struct, gc=False):
+    file_data: str | None = None
+    filename: str | None = None
+
+
+def encode_medium(media: Media, losses: Losses) -> dict[str, Any] | None:
+    """The part of a content that a medium is, or None for one that this dialect has no words for."""
+    match media.kind:
+        case "image":
+            return {"type": "image_url", "image_url": {"url": _address(media)}}
+        case "audio" if media.data is not None and media.mime.lower() in _FORMATS:
+            data = base64.b64encode(media.data).decode()
+            return {"type": "input_audio", "input_audio": {"data": data, "format": _FORMATS[media.mime.lower()]}}
+        case "document" if media.data is not None:
+            return {"type": "file", "file": {"file_data": _address(media), "filename": media.name or _name(media.mime)}}
+        case "document":
+            losses.add("document addresses")
+        case kind:
+            losses.add(kind)
+    return None
+
+
+def media_of(address: str) -> Media:
+    """A medium by its address, which may be a `data:` URL that holds it. Raises ValueError for bad base64."""
+    if found := _DATA_URL.match(address):
+        mime = found[1] or "application/octet-stream"
+        return Media(_kind(mime), mime, data=_bytes(address[found.end() :]))
+    return Media("image", _guessed(address) or _PICTURE, url=address)
+
+
+def spoken_of(audio: InputAudio) -> Media:
+    return Media("audio", _MIMES.get(audio.format, f"audio/{audio.format}"), data=_bytes(audio.data))
+
+
+def document_of(file: File) -> Media | None:
+    """A file, or None for one that lies with OpenAI (`file_id`)."""
+    if file.file_data is None:
+        return None
+    name = file.filename or None
+    if found := _DATA_URL.match(file.file_data):
+        mime, data = found[1] or "application/octet-stream", file.file_data[found.end() :]
+    else:
+        mime, data = (_guessed(name) if name else None) or _PDF, file.file_data
+    return Media("document", mime, data=_bytes(data), name=None if name == _name(mime) else name)
+
+
+def sound_of(pieces: Sequence[Audio], *, streamed: bool) -> Media:
+    """What a model said aloud. OpenAI streams raw samples only, 24 kHz, and does not say what it sends whole."""
+    data = b"".join(_bytes(piece.data or "") for piece in pieces)
+    if streamed and not data.startswith(b"RIFF"):
+        return Media("audio", _SAMPLES, data=data)
+    return Media("audio", next((mime for magic, mime in _MAGIC if data.startswith(magic)), _SAMPLES), data=data)
+
+
+_DATA_URL = re.compile(r"data:([\w.+-]{1,80}/[\w.+-]{1,80})?(?:;[^;,]{0,80}){0,4}?;base64,", re.IGNORECASE)
+_FORMATS = {
+    **dict.fromkeys(("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"), "wav"),
+    **dict.fromkeys(("audio/mpeg", "audio/mp3"), "mp3"),
+}
+_MIMES = {"wav": "audio/wav", "mp3": "audio/mpeg"}
+_PDF = "application/pdf"
+_PICTURE = "image/jpeg"
+"""What a picture is taken for whose address does not tell."""
+
+_SAMPLES = "audio/pcm;rate=24000"
+_MAGIC = (
+    (b"RIFF", "audio/wav"),
+    (b"ID3", "audio/mpeg"),
+    *((bytes((0xFF, second)), "audio/mpeg") for second in (0xFB, 0xF3, 0xF2)),
+    (b"OggS", "audio/ogg"),
+    (b"fLaC", "audio/flac"),
+    *((bytes((0xFF, second)), "audio/aac") for second in (0xF1, 0xF9)),
+)
+
+
+def _address(media: Media) -> str:
+    if media.data is None:
+        return media.url or ""
+    return f"data:{media.mime};base64,{base64.b64encode(media.data).decode()}"
+
+
+def _name(mime: str) -> str:
+    """The name of a document that has none: OpenAI wants one."""
+    return f"document{mimetypes.guess_extension(mime) or ''}"
+
+
+def _guessed(name: str) -> str | None:
+    try:
+        return mimetypes.guess_type(name)[0]
+    except ValueError:  # an address that is none
+        return None
+
+
+def _kind(mime: str) -> MediaKind:
+    match mime.partition("/")[0].lower():
+        case "image" | "audio" | "video" as kind:
+            return kind
+        case _:
+            return "document"
+
+
+def _bytes(text: str) -> bytes:
+    """Base64 in either alphabet, padded or not."""
+    if "-" in text or "_" in text:
+        text = text.replace("-", "+").replace("_", "/")
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
