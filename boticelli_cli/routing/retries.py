@@ -2,12 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from boticelli_cli.drivers.base import Driver, Going, Notice, Retrying, Waiting, notify, overhearing
+from boticelli_cli.drivers.base import Driver, Going, Retrying, notify
 from boticelli_cli.errors import (
     CredentialsError,
     NoAnswerError,
@@ -17,11 +17,9 @@ from boticelli_cli.errors import (
     UnreachableError,
 )
 from boticelli_cli.messages import Delta, Request, Response
+from boticelli_cli.routing.budget import budget_of
 
-__all__ = ["BROKEN", "BUDGET", "UNREACHABLE", "Schedule", "WithRetries", "schedule_of"]
-
-BUDGET = 600.0
-"""Seconds after the first failure within which the last attempt has to begin, unless a request has a `timeout`."""
+__all__ = ["BROKEN", "UNREACHABLE", "Schedule", "WithRetries", "schedule_of"]
 
 JITTER = 0.25
 """How much of a wait is left to chance, so that those who failed together do not come back together."""
@@ -75,8 +73,8 @@ class WithRetries:
     """Asks `driver`, and asks it again by the error's schedule, or when the provider said to.
 
     `request.retries` says how often at most, in place of the schedule. What waits inside of `driver` for its
-    turn is not counted against the time there is: that begins with the first failure. `unreachable` is for
-    connections that do not come about.
+    turn is not counted against the time there is: that begins with the first failure, of whichever driver was asked
+    for this request. `unreachable` is for connections that do not come about.
     """
 
     def __init__(
@@ -103,29 +101,21 @@ class WithRetries:
 
     async def _persist(self, request: Request, ask: Callable[[], Awaitable[Result]]) -> Result:
         """What `ask` comes to, at the latest when it is not worth another attempt. Raises ProviderError."""
-        time = asyncio.get_running_loop().time
-        waits = _Waits()
-        left: float | None = None
-        attempt = 1
-        while True:
-            begun, waited = time(), waits.seconds
-            try:
-                with waits.timed():
+        with budget_of(request) as budget:
+            retry = 0
+            while True:
+                try:
                     return await ask()
-            except ProviderError as error:
-                if left is None:
-                    left = BUDGET if request.timeout is None else request.timeout
-                else:
-                    left -= time() - begun - (waits.seconds - waited)
-                wait = self._wait(error, attempt, request.retries)
-                if wait is None or wait > left:
-                    raise
-                failure = error
-                left -= wait
-            attempt += 1
-            await notify(Retrying(failure, wait))
-            await asyncio.sleep(wait)
-            await notify(Going())
+                except ProviderError as error:
+                    budget.failed()
+                    retry += 1
+                    wait = self._wait(error, retry, request.retries)
+                    if wait is None or wait > budget.left:
+                        raise
+                    failure = error
+                await notify(Retrying(failure, wait))
+                await asyncio.sleep(wait)
+                await notify(Going())
 
     def _wait(self, error: ProviderError, retry: int, most: int | None) -> float | None:
         """The seconds until a retry; None when there is to be none."""
@@ -135,33 +125,3 @@ class WithRetries:
         if error.retry_after is not None:
             return error.retry_after + JITTER * self._chance()
         return min(schedule.wait(retry) * (1 - JITTER + 2 * JITTER * self._chance()), schedule.longest)
-
-
-class _Waits:
-    """How long requests have waited for their turn, by what the drivers inside tell of it."""
-
-    def __init__(self) -> None:
-        self._time = asyncio.get_running_loop().time
-        self._since: float | None = None
-        self._seconds = 0.0
-
-    @property
-    def seconds(self) -> float:
-        return self._seconds + (self._time() - self._since if self._since is not None else 0.0)
-
-    @contextmanager
-    def timed(self) -> Iterator[None]:
-        """Time the waits that are told of within this context, and pass on what is told."""
-        with overhearing(self._hear):
-            yield
-        self._end()
-
-    def _hear(self, notice: Notice) -> None:
-        match notice:
-            case Waiting():
-                self._since = self._time() if self._since is None else self._since
-            case Going():
-                self._end()
-
-    def _end(self) -> None:
-        self._seconds, self._since = self.seconds, None
