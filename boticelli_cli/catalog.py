@@ -45,6 +45,9 @@ PROVIDERS = ("gemini", "anthropic", "openai", "bedrock", "rehearsal")
 _REGION = r"(us|eu|apac|au|ca|jp|us-gov|global)\."
 """Where a Bedrock inference profile may run, before its id (docs.aws.amazon.com/bedrock, cross-region inference)."""
 
+_ARN = re.compile(r"arn:aws[\w-]*:bedrock:")
+"""How the full names of Bedrock's resources begin: inference profiles, provisioned and imported models."""
+
 _VENDORS = (
     "anthropic|amazon|meta|mistral|cohere|deepseek|ai21|qwen|openai|google|minimax|moonshot(ai)?|nvidia|writer|zai"
 )
@@ -95,6 +98,8 @@ class Resolved:
 
 def place(model: str, providers: Collection[str] = PROVIDERS) -> PlacedModel:
     """Whose a model is, of these providers. Raises UsageError for one that nothing places."""
+    if _ARN.match(model):
+        return PlacedModel("bedrock", model)
     provider, slash, name = model.partition("/")
     if slash and provider in providers and name:
         return PlacedModel(provider, name)
@@ -119,9 +124,15 @@ class Catalog:
     `provider/model` or a bare name; what nothing places is unknown.
     """
 
-    def __init__(self, read: Callable[[str], Entries], providers: Collection[str] = PROVIDERS) -> None:
+    def __init__(
+        self,
+        read: Callable[[str], Entries],
+        providers: Collection[str] = PROVIDERS,
+        like: Mapping[str, str] | None = None,
+    ) -> None:
         self._read = read
         self._providers = providers
+        self._like = like or {}
         self._names: dict[str, Mapping[str, Model]] = {}
 
     @classmethod
@@ -138,11 +149,14 @@ class Catalog:
             entries = self._read(of)
             return replace(entries, models=tuple(_merged(entries, provider, listed))) if of == provider else entries
 
-        return Catalog(read, self._providers)
+        return Catalog(read, self._providers, self._like)
 
-    def with_providers(self, names: Iterable[str]) -> "Catalog":
-        """This catalogue, in which the providers of the configuration have models too."""
-        return Catalog(self._read, tuple(dict.fromkeys((*self._providers, *names))))
+    def with_providers(self, names: Iterable[str], like: Mapping[str, str] | None = None) -> "Catalog":
+        """This catalogue, in which the providers of the configuration have models too.
+
+        `like` is for those that have another's models: a way of one's own to Anthropic's, say.
+        """
+        return Catalog(self._read, tuple(dict.fromkeys((*self._providers, *names))), {**self._like, **(like or {})})
 
     def place(self, model: str) -> PlacedModel:
         """Whose a model is. Raises UsageError for one that nothing places."""
@@ -157,20 +171,22 @@ class Catalog:
 
         On Bedrock, the prefix of a region, and an ARN around an id, do not matter.
         """
-        placed = self._placed(model)
-        if placed is None or placed.provider == EMBEDDED:
-            return None
-        return self._found(placed)
+        placed = self._placed_like(model)
+        return None if placed is None else self._found(placed)
 
     def describe(self, model: str) -> Model | None:
         """What is known of a model, and of one that is not in the catalogue, what its name alone tells."""
-        placed = self._placed(model)
-        if placed is None or placed.provider == EMBEDDED:
+        placed = self._placed_like(model)
+        if placed is None:
             return None
-        if found := self._found(placed):
+        found, like = self._found(placed), self._like.get(placed.provider)
+        if found is not None and like is None:
             return found
+        kin = self._entries(like or placed.provider)
+        if found is not None:
+            return kin.with_family(found)
         unknown = Model(bare_name(placed), placed.provider, self.call_of(model))
-        described = self._entries(placed.provider).with_family(unknown)
+        described = kin.with_family(unknown)
         return replace(described, id=placed.name) if described != unknown else None
 
     def call_of(self, model: str) -> Call:
@@ -190,8 +206,9 @@ class Catalog:
         notice = _notice(found, heir, today)
         if heir is None or not found.is_gone(today):
             return Resolved(model, notice)
-        served = _region_of(self.place(model)) + heir.id
-        return Resolved(f"{heir.provider}/{served}" if "/" in model else served, notice)
+        placed = self.place(model)
+        served = _region_of(PlacedModel(heir.provider, placed.name)) + heir.id
+        return Resolved(f"{placed.provider}/{served}" if "/" in model else served, notice)
 
     def tiers(self, provider: str) -> tuple[str, ...]:
         """The tiers of accounts that a provider has."""
@@ -231,6 +248,15 @@ class Catalog:
             return self.place(model)
         except UsageError:
             return None
+
+    def _placed_like(self, model: str) -> PlacedModel | None:
+        """Where a model is looked up: at the provider whose models its own has, unless only that one has it."""
+        placed = self._placed(model)
+        if placed is None or placed.provider == EMBEDDED:
+            return None
+        elsewhere = PlacedModel(self._like.get(placed.provider, placed.provider), placed.name)
+        is_its_own = self._found(elsewhere) is None and self._found(placed) is not None
+        return placed if is_its_own else elsewhere
 
     def _heir(self, model: Model, today: date) -> Model | None:
         """The first of a model's replacements that still answers."""

@@ -23,6 +23,11 @@ from boticelli_cli.errors import UsageError
         ("global.amazon.nova-2-lite-v1:0", "bedrock", "global.amazon.nova-2-lite-v1:0"),
         ("us-gov.meta.llama3-3-70b-instruct-v1:0", "bedrock", "us-gov.meta.llama3-3-70b-instruct-v1:0"),
         ("deepseek.v3.2", "bedrock", "deepseek.v3.2"),
+        (
+            "arn:aws:bedrock:us-east-1:1:inference-profile/x",
+            "bedrock",
+            "arn:aws:bedrock:us-east-1:1:inference-profile/x",
+        ),
         ("anthropic.claude-opus-5-v1:0", "bedrock", "anthropic.claude-opus-5-v1:0"),
         ("rehearsal", "rehearsal", "rehearsal"),
         ("rehearsal/fast", "rehearsal", "fast"),
@@ -97,6 +102,7 @@ def test_finds_nothing_of_what_it_does_not_know(model: str) -> None:
             "bedrock/arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.amazon.nova-pro-v1:0",
             "amazon.nova-pro-v1:0",
         ),
+        ("arn:aws-us-gov:bedrock:us-gov-west-1:1:foundation-model/amazon.nova-pro-v1:0", "amazon.nova-pro-v1:0"),
     ],
 )
 def test_finds_a_model_with_and_without_date_version_and_region(asked: str, found: str) -> None:
@@ -128,6 +134,7 @@ def test_does_not_take_a_model_for_another(model: str) -> None:
         ("gpt-12-nano", {"sampling": False, "thinking": "effort"}),
         ("o5", {"sampling": False, "stop": False, "token_limit": "max_completion_tokens"}),
         ("gpt-5.1", {"sampling": False, "stop": False, "thinking_off": True}),
+        ("gpt-5.2-chat-latest", {"sampling": False, "thinking": "none", "thinking_levels": ()}),
         ("gpt-5.6-sol", {"sampling": False, "stop": None}),
         ("gpt-4o", {"sampling": None, "thinking": "none", "max_temperature": 2.0}),
         ("mistral.mistral-7b-instruct-v0:2", {"system": False, "tools": False}),
@@ -137,6 +144,24 @@ def test_knows_by_its_name_what_a_model_refuses(model: str, known: dict[str, obj
     described = BUILTIN.describe(model)
     assert described is not None
     assert {name: getattr(described, name) for name in known} == known
+
+
+def test_a_provider_may_have_anothers_models() -> None:
+    mine = BUILTIN.with_providers(["work", "local"], like={"work": "anthropic"})
+    names = ("claude-special", "claude-opus-5")
+    mine = mine.with_listed("work", [ListedModel(name, 5, calls=("sse",)) for name in names])
+    found = [mine.find(name) for name in ("work/claude-opus-5", "work/claude-special", "local/claude-opus-5")]
+    assert [model and (model.id, model.context_tokens) for model in found] == [
+        ("claude-opus-5", 1_000_000),
+        ("claude-special", 5),
+        None,
+    ]
+    for name in ("work/claude-opus-5", "work/claude-opus-6", "work/claude-special"):
+        described = mine.describe(name)
+        assert described is not None
+        assert described.sampling is False
+    assert mine.resolve("work/claude-opus-4-1", TODAY).model == "work/claude-opus-4-8"
+    assert [model.id for model in mine.models() if model.provider == "work"] == list(names)
 
 
 @pytest.mark.parametrize("model", ["rehearsal", "gemini-9", "openai/my-own", "llama3", "elsewhere/gpt-7", ""])

@@ -19,7 +19,7 @@ from tests.fakes.gemini_session import Session
 MODEL = "gemini-3.8-live"
 OLDER = "gemini-2.5-flash-native-audio-latest"
 IN_TEXT = "legacy-live-text"
-TEXT_CATALOG = Catalog(lambda: Entries((Model(IN_TEXT, "gemini", "live", live_text=True, live_turns="content"),)))
+TEXT_CATALOG = Catalog(lambda _: Entries((Model(IN_TEXT, "gemini", "live", live_text=True, live_turns="content"),)))
 
 
 @asynccontextmanager
