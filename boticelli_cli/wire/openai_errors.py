@@ -95,6 +95,7 @@ _ABOUT_THE_KEY = re.compile(
 _BLOCKED = re.compile(r"content_filter|content_policy|moderation|invalid_prompt")
 _OUT_OF_CREDIT = re.compile(r"insufficient_quota|billing|insufficient.balance|credit", re.IGNORECASE)
 _OF_A_DAY = re.compile(r"\b(?:RPD|TPD)\b|per[- ]day|daily", re.IGNORECASE)
+_TOO_LARGE = re.compile(r"request too large", re.IGNORECASE)
 _TRY_AGAIN = re.compile(r"try again in ((?:\d{1,9}(?:\.\d{1,9})?(?:ms|[smhd]))+)")
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
@@ -159,7 +160,7 @@ def _text(value: Any) -> str:
 
 
 def _own_status(said: _Said, words: str) -> int:
-    if said.code.isdecimal() and 400 <= int(said.code[:9]) < 600:
+    if re.fullmatch(r"[45]\d\d", said.code):
         return int(said.code)
     return next((status for pattern, status in _STATUSES if pattern.search(words)), 500)
 
@@ -184,6 +185,9 @@ def _spent(
     if status == 402 or _OUT_OF_CREDIT.search(words):
         hint = "add credit to its account, or use another one"
         return QuotaError(f"the account's credit is spent: {message}", provider=PROVIDER, status=status, hint=hint)
+    if _TOO_LARGE.search(said.message):  # than a whole minute's quota: no waiting helps
+        hint = "shorten it, or use an account of a higher tier"
+        return RefusedError(message, provider=PROVIDER, status=status, hint=hint)
     if _OF_A_DAY.search(said.message):
         resets_at = _reset(said) or (None if wait is None else _later(now, wait))
         return QuotaError(f"the day's quota is spent: {message}", provider=PROVIDER, status=status, resets_at=resets_at)

@@ -23,7 +23,7 @@ from boticelli_cli.messages import (
     Usage,
 )
 from boticelli_cli.wire.openai import KEEP_ALIVE, StreamReader, StreamWriter, decode_response, encode_response
-from tests.wire.openai_spoken import deltas_of, responses, streams
+from tests.wire.openai_spoken import calls, deltas_of, responses, streams
 from tests.wire.spoken import cut
 
 DONE = b"[DONE]"
@@ -49,7 +49,7 @@ def whole(message: dict[str, Any], finish: str | None = "stop", **more: Any) -> 
     return decode_response(json.dumps({"object": "chat.completion", "choices": [choice], **more}).encode())
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(streams(), st.integers(1, 400))
 def test_reads_the_stream_it_writes_however_it_is_cut(deltas: list[Delta], size: int) -> None:
     writer = StreamWriter(include_usage=True)
@@ -72,7 +72,7 @@ def test_reads_the_answer_it_writes(response: Response) -> None:
     assert decode_response(encode_response(response)) == response
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(streams(), st.data())
 def test_nothing_but_errors_of_ours_come_of_bytes_that_were_changed(deltas: list[Delta], data: st.DataObject) -> None:
     stream = bytearray(b"".join(map(StreamWriter().write, deltas)))
@@ -126,7 +126,7 @@ G = ToolCall("g", {}, "y")
 
 
 @pytest.mark.parametrize(
-    ("events", "calls"),
+    ("events", "told"),
     [
         ([call(0, "x", "f", ""), call(0, None, None, '{"a"'), call(0, None, None, ":1}"), call(1, "y", "g", "{}")], [F, G]),
         ([call(0, "x", "f", ""), call(1, "y", "g", ""), call(0, None, None, '{"a":1}'), call(1, None, None, "{}")], [F, G]),
@@ -143,12 +143,21 @@ G = ToolCall("g", {}, "y")
 )  # fmt: skip
 @pytest.mark.parametrize("end", [[event("tool_calls")], [event("tool_calls"), DONE], [event("stop"), DONE], [DONE]])
 def test_puts_tool_calls_together_however_they_are_cut(
-    events: list[bytes], calls: list[ToolCall], end: list[bytes]
+    events: list[bytes], told: list[ToolCall], end: list[bytes]
 ) -> None:
-    *told, finish = read(*events, *end)
-    assert told == [ToolCallDelta(each) for each in calls]
+    *deltas, finish = read(*events, *end)
+    assert deltas == [ToolCallDelta(each) for each in told]
     assert isinstance(finish, Finish)
     assert finish.reason == "tool_call"
+
+
+@settings(max_examples=40)
+@given(calls, st.integers(1, 30))
+def test_puts_arguments_together_that_are_cut_anywhere(asked: ToolCall, size: int) -> None:
+    arguments = json.dumps(asked.arguments)
+    first, *more = (arguments[at : at + size] for at in range(0, len(arguments), size))
+    pieces = [call(0, asked.id, asked.name, first), *(call(0, None, None, piece) for piece in more)]
+    assert read(*pieces, event("tool_calls"))[0] == ToolCallDelta(asked)
 
 
 def test_a_call_that_comes_with_the_end_or_after_it_is_given() -> None:
@@ -322,7 +331,7 @@ def test_what_cannot_be_read_is_an_error_of_the_provider(data: bytes) -> None:
 WORDS = "choices delta message content finish_reason index usage tool_calls function arguments name error code type images audio data detail".split()  # fmt: skip
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(st.binary() | st.recursive(st.none() | st.integers() | st.text(), lambda below: st.lists(below) | st.dictionaries(
     st.sampled_from(WORDS), below)).map(lambda value: json.dumps(value).encode()))  # fmt: skip
 def test_nothing_but_errors_of_the_provider_come_of_anything_else(data: bytes) -> None:

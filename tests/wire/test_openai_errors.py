@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from boticelli_cli.errors import (
     BoticelliError,
@@ -157,6 +159,28 @@ def test_a_spent_quota_says_when_to_come_back(said: str, header: str | None, wai
     assert type(error) is ProviderError
     assert error.message.startswith("a quota is spent for now: ")
     assert error.retry_after == pytest.approx(wait)
+
+
+def test_a_request_larger_than_a_minutes_quota_is_not_waited_for() -> None:
+    said = "Request too large for gpt-6 on tokens per min (TPM): Limit 30000, Requested 50000."
+    error = decode_error(429, body(said, "tokens", "rate_limit_exceeded"))
+    assert isinstance(error, RefusedError)
+    assert error.message == said
+
+
+NAMES = "error message type code detail metadata raw reasons headers X-RateLimit-Reset msg status object".split()
+
+
+@settings(max_examples=60)
+@given(
+    st.sampled_from((200, 400, 402, 429, 500)),
+    st.recursive(
+        st.none() | st.integers() | st.text() | st.sampled_from(("insufficient_quota", "try again in 9s per day")),
+        lambda below: st.lists(below, max_size=3) | st.dictionaries(st.sampled_from(NAMES), below),
+    ),
+)
+def test_makes_an_error_of_anything(status: int, value: Any) -> None:
+    assert decode_error(status, json.dumps(value).encode()).message
 
 
 @pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 504, 529])

@@ -56,7 +56,7 @@ def again(body: dict[str, Any]) -> Any:
     return json.loads(encode_request(decoded(body), streamed=False, cache_marks=True).body)
 
 
-@settings(max_examples=80)
+@settings(max_examples=40)
 @given(requests)
 def test_understands_what_it_writes(request: Request) -> None:
     encoded = encode_request(request, streamed=True, cache_marks=True)
@@ -457,7 +457,7 @@ NAMES = (
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=50)
 @given(
     st.recursive(
         st.none() | st.integers() | st.sampled_from(NAMES.split()),
