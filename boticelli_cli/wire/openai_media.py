@@ -1,6 +1,7 @@
 """Media in OpenAI's messages, both ways: pictures by address, sound and files as base64.
 
-https://platform.openai.com/docs/guides/images-vision, …/guides/audio and …/guides/pdf-files.
+https://developers.openai.com/api/docs/guides/images-vision, …/audio and …/file-inputs: of files, only PDFs are taken in
+chat completions, and a document of text is to be told as text.
 """
 
 import base64
@@ -56,10 +57,12 @@ def encode_medium(media: Media, losses: Losses) -> dict[str, Any] | None:
         case "audio" if media.data is not None and media.mime.lower() in _FORMATS:
             data = base64.b64encode(media.data).decode()
             return {"type": "input_audio", "input_audio": {"data": data, "format": _FORMATS[media.mime.lower()]}}
-        case "document" if media.data is not None:
-            return {"type": "file", "file": {"file_data": _address(media), "filename": media.name or _name(media.mime)}}
-        case "document":
+        case "document" if media.data is None:
             losses.add("document addresses")
+        case "document" if media.mime.lower() == _PDF:
+            return {"type": "file", "file": {"file_data": _address(media), "filename": media.name or _PDF_NAME}}
+        case "document" if (text := _text_of(media)) is not None:
+            return {"type": "text", "text": text}
         case kind:
             losses.add(kind)
     return None
@@ -86,7 +89,7 @@ def document_of(file: File) -> Media | None:
         mime, data = found[1] or "application/octet-stream", file.file_data[found.end() :]
     else:
         mime, data = (_guessed(name) if name else None) or _PDF, file.file_data
-    return Media("document", mime, data=_bytes(data), name=None if name == _name(mime) else name)
+    return Media("document", mime, data=_bytes(data), name=None if name == _PDF_NAME else name)
 
 
 def sound_of(pieces: Sequence[Audio], *, streamed: bool) -> Media:
@@ -104,8 +107,13 @@ _FORMATS = {
 }
 _MIMES = {"wav": "audio/wav", "mp3": "audio/mpeg"}
 _PDF = "application/pdf"
-_PICTURE = "image/jpeg"
-"""What a picture is taken for whose address does not tell."""
+_PDF_NAME = "document.pdf"
+"""The name of one that has none: OpenAI wants one."""
+
+_PICTURE = "image/*"
+"""What a picture is whose address does not tell."""
+
+_TEXTS = re.compile(r"text/.*|application/(?:.*\+)?(?:json|xml|yaml|x-yaml|toml|javascript|x-sh|sql)", re.IGNORECASE)
 
 _SAMPLES = "audio/pcm;rate=24000"
 _MAGIC = (
@@ -124,9 +132,15 @@ def _address(media: Media) -> str:
     return f"data:{media.mime};base64,{base64.b64encode(media.data).decode()}"
 
 
-def _name(mime: str) -> str:
-    """The name of a document that has none: OpenAI wants one."""
-    return f"document{mimetypes.guess_extension(mime) or ''}"
+def _text_of(document: Media) -> str | None:
+    """What a document of text says, with its name around it where it has one; None for any other."""
+    if document.data is None or not _TEXTS.fullmatch(document.mime.partition(";")[0]):
+        return None
+    try:
+        text = document.data.decode()
+    except UnicodeDecodeError:
+        return None
+    return text if document.name is None else f'<document name="{document.name}">\n{text}\n</document>'
 
 
 def _guessed(name: str) -> str | None:

@@ -126,11 +126,24 @@ def _check_part(part: Any, role: str, where: str) -> None:
                 raise ApiError(
                     400, f"Missing required parameter: '{where}.file.filename'.", code="missing_required_parameter"
                 )
-            _check_address(str(file.get("file_data")), f"{where}.file.file_data", addresses=False)
+            if "file_id" not in file:
+                _check_pdf(str(file.get("file_data")), f"{where}.file.file_data")
 
 
-def _check_address(address: str, where: str, *, addresses: bool = True) -> None:
-    if addresses and address.startswith(("http://", "https://")):
+def _check_pdf(address: str, where: str) -> None:
+    found = re.match(r"data:([\w.+-]+/[\w.+-]+);base64,", address)
+    if found is None or found[1] != "application/pdf":
+        got = f"unsupported MIME type '{found[1]}'" if found else "an invalid base64-encoded value"
+        message = (
+            f"Invalid file data: '{where}'. Expected a base64-encoded data URL with an application/pdf MIME type (e.g. "
+            f"'data:application/pdf;base64,SGVsbG8sIFdvcmxkIQ=='), but got {got}."
+        )
+        raise ApiError(400, message, param=where, code="invalid_value")
+    _check_base64(address[found.end() :], where)
+
+
+def _check_address(address: str, where: str) -> None:
+    if address.startswith(("http://", "https://")):
         return
     found = re.match(r"data:[\w.+-]+/[\w.+-]+;base64,", address)
     if found is None:

@@ -142,6 +142,10 @@ async def test_takes_pictures_sound_and_files(fake: FakeOpenAI) -> None:
                 "Supported values are: 'mp3', 'wav'",
             ),
             ({"type": "file", "file": {"file_data": f"data:application/pdf;base64,{data}"}}, "file.filename"),
+            (
+                {"type": "file", "file": {"file_data": f"data:text/plain;base64,{data}", "filename": "a"}},
+                "unsupported MIME type 'text/plain'",
+            ),
             ({"type": "video_url", "video_url": {"url": "x"}}, "Unknown parameter"),
         ):
             with pytest.raises(openai.BadRequestError, match=says):

@@ -144,12 +144,26 @@ def test_writes_every_kind_of_content() -> None:
 
 
 @pytest.mark.parametrize(
+    "mime", ["text/plain", "text/markdown; charset=utf-8", "application/json", "application/ld+json"]
+)
+def test_tells_documents_of_text_as_text_for_files_are_pdfs_only(mime: str) -> None:
+    messages, losses = messages_of(
+        Text("Read."), Media("document", mime, "Ä".encode()), Media("document", mime, b"[1]", name="a.txt")
+    )
+    told = ["Read.", "Ä", '<document name="a.txt">\n[1]\n</document>']
+    assert messages == [{"role": "user", "content": [{"type": "text", "text": text} for text in told]}]
+    assert losses == ()
+
+
+@pytest.mark.parametrize(
     ("part", "loss"),
     [
         (Media("video", "video/mp4", b"x"), "video"),
         (Media("audio", "audio/ogg", b"x"), "audio"),
         (Media("audio", "audio/wav", url="https://example.com/a.wav"), "audio"),
         (Media("document", "application/pdf", url="https://example.com/a.pdf"), "document addresses"),
+        (Media("document", "application/msword", b"x", name="a.doc"), "document"),
+        (Media("document", "text/plain", b"\xff"), "document"),
         (CachePoint(), "cache marks"),
     ],
 )
@@ -369,7 +383,7 @@ def test_knows_media_as_clients_write_them() -> None:
     ).messages
     assert message.parts == (
         Media("image", "image/webp", url="https://example.com/a.webp"),
-        Media("image", "image/jpeg", url="https://example.com/a"),
+        Media("image", "image/*", url="https://example.com/a"),
         Media("image", "image/gif", data=b"\xff\xfe\xfb"),
         Media("document", "application/pdf", b"%PDF", name="a.pdf"),
         Media("audio", "audio/flac", b"x"),
