@@ -69,6 +69,9 @@ FIND = Tool("find", "Find.", {"type": "object"})
 
 both_transports = pytest.mark.parametrize("wide", [False, True], ids=["httpx", "aiohttp"])
 both_ways = pytest.mark.parametrize("whole", [False, True], ids=["stream", "generate"])
+every_way = pytest.mark.parametrize(
+    ("wide", "whole"), [(False, False), (True, True)], ids=["stream-httpx", "generate-aiohttp"]
+)
 
 
 def asking(prompt: str = "Hello.", *media: Media, model: str = MODEL, **settings: Any) -> Request:
@@ -101,8 +104,7 @@ async def openai(
 # Answers
 
 
-@both_transports
-@both_ways
+@every_way
 @in_virtual_time
 async def test_gives_the_answer_and_all_that_is_known_of_it(wide: bool, whole: bool) -> None:
     async with openai(wide=wide) as (fake, driver):
@@ -170,16 +172,14 @@ async def test_takes_a_conversation_of_every_kind_that_it_can_say() -> None:
     ]
 
 
-@both_transports
-@both_ways
+@every_way
 @in_virtual_time
 async def test_a_cut_character_is_put_together(wide: bool, whole: bool) -> None:
     async with openai(OneByteAtATime(), wide=wide) as (_, driver):
         assert (await ask(driver, whole=whole)).text == "a é 中 🎨 z"
 
 
-@both_transports
-@both_ways
+@every_way
 @in_virtual_time
 async def test_takes_a_chunk_of_two_megabytes(wide: bool, whole: bool) -> None:
     async with openai(Huge(), wide=wide) as (_, driver):
@@ -326,16 +326,15 @@ ERRORS = [
 ]
 
 
-@both_ways
 @pytest.mark.parametrize(
     ("behaviour", "kind", "message", "hint", "wait"), ERRORS, ids=[str(number) for number in range(len(ERRORS))]
 )
 @in_virtual_time
 async def test_says_what_went_wrong_and_what_to_do(
-    behaviour: Fail, kind: type[ProviderError], message: str, hint: str, wait: float | None, whole: bool
+    behaviour: Fail, kind: type[ProviderError], message: str, hint: str, wait: float | None
 ) -> None:
-    async with openai(behaviour, wide=whole) as (fake, driver):
-        error = await failure(driver, whole=whole)
+    async with openai(behaviour) as (fake, driver):
+        error = await failure(driver)
         assert (await ask(driver)).text == "You said: Hello."
     assert type(error) is kind
     assert message in error.message
@@ -344,8 +343,7 @@ async def test_says_what_went_wrong_and_what_to_do(
     assert fake.connections == 1
 
 
-@both_transports
-@both_ways
+@every_way
 @in_virtual_time
 async def test_a_bad_key_is_refused_and_never_told(wide: bool, whole: bool) -> None:
     async with openai(wide=wide, key=SECRET) as (_, driver):
@@ -401,13 +399,12 @@ BREAKS = [
 ]
 
 
-@both_transports
 @pytest.mark.parametrize(("behaviour", "message", "status"), BREAKS)
 @in_virtual_time
 async def test_a_stream_that_breaks_keeps_what_had_come_and_is_not_repeated(
-    behaviour: Drop, message: str, status: int | None, wide: bool
+    behaviour: Drop, message: str, status: int | None
 ) -> None:
-    async with openai(behaviour, wide=wide) as (fake, driver):
+    async with openai(behaviour) as (fake, driver):
         deltas, error = await hear(driver, asking())  # type: ignore[arg-type]
     assert said(deltas) == "piece 1 piece 2 piece 3 piece 4 piece 5 "
     assert type(error) is StreamError
@@ -416,7 +413,6 @@ async def test_a_stream_that_breaks_keeps_what_had_come_and_is_not_repeated(
     assert len(fake.requests) == 1
 
 
-@both_transports
 @pytest.mark.parametrize(
     ("behaviour", "message"),
     [
@@ -431,9 +427,9 @@ async def test_a_stream_that_breaks_keeps_what_had_come_and_is_not_repeated(
 )
 @in_virtual_time
 async def test_what_breaks_before_the_first_delta_is_raised_on_entering(
-    behaviour: Drop | NotJSON, message: str, wide: bool
+    behaviour: Drop | NotJSON, message: str
 ) -> None:
-    async with openai(behaviour, wide=wide) as (_, driver):
+    async with openai(behaviour) as (_, driver):
         error = await failure(driver)
         assert (await ask(driver)).text == "You said: Hello."
     assert message in error.message
@@ -442,11 +438,10 @@ async def test_what_breaks_before_the_first_delta_is_raised_on_entering(
     assert "kept" not in error.hint
 
 
-@both_transports
 @pytest.mark.parametrize("behaviour", [Drop(after=2), Drop(headers=False), Malformed(), NotJSON(status=200)])
 @in_virtual_time
-async def test_a_whole_answer_that_breaks_is_an_error_that_may_be_retried(behaviour: Drop, wide: bool) -> None:
-    async with openai(behaviour, wide=wide) as (_, driver):
+async def test_a_whole_answer_that_breaks_is_an_error_that_may_be_retried(behaviour: Drop) -> None:
+    async with openai(behaviour) as (_, driver):
         error = await failure(driver, whole=True)
     assert type(error) is ProviderError
     assert error.hint
@@ -455,8 +450,7 @@ async def test_a_whole_answer_that_breaks_is_an_error_that_may_be_retried(behavi
 # Time
 
 
-@both_transports
-@both_ways
+@every_way
 @pytest.mark.parametrize("headers", [False, True])
 @in_virtual_time
 async def test_no_answer_within_five_minutes_is_an_error_of_its_own(headers: bool, wide: bool, whole: bool) -> None:

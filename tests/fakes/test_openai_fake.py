@@ -167,30 +167,30 @@ async def test_answers_in_the_structure_asked_for(fake: FakeOpenAI) -> None:
     assert json.loads(loose.choices[0].message.content or "") == {"answer": "You said: Paris"}
 
 
-@pytest.mark.parametrize(
-    ("settings", "says"),
-    [
-        ({"extra_body": {"top_k": 3}}, "Unknown parameter: 'top_k'"),
-        ({"max_tokens": 5}, "Use 'max_completion_tokens' instead"),
-        ({"temperature": 0.5}, "Only the default"),
-        ({"model": "gpt-4o", "reasoning_effort": "low"}, "Unrecognized request argument supplied: reasoning_effort"),
-        ({"reasoning_effort": "extreme"}, "Invalid value: 'extreme'"),
-        ({"stream_options": {"include_usage": True}}, "only allowed when 'stream' is enabled"),
-        ({"metadata": {"a": "b"}}, "only allowed when 'store' is enabled"),
-        ({"tool_choice": "auto"}, "only allowed when 'tools' are specified"),
-        ({"stop": list("abcde")}, "array too long"),
-        ({"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}}, "json_schema.name"),
-        ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "does not match pattern"),
-        ({"messages": []}, "empty array"),
-        ({"messages": [{"role": "model", "content": "x"}]}, "Invalid value: 'model'"),
-        ({"messages": [{"role": "user", "content": None}]}, "expected one of a string or array"),
-        ({"messages": [{"role": "user", "content": "x", "cache_control": {}}]}, "Unknown parameter: 'messages"),
-    ],
-)
-async def test_refuses_what_openai_refuses(fake: FakeOpenAI, settings: dict[str, Any], says: str) -> None:
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"extra_body": {"top_k": 3}}, "Unknown parameter: 'top_k'"),
+    ({"max_tokens": 5}, "Use 'max_completion_tokens' instead"),
+    ({"temperature": 0.5}, "Only the default"),
+    ({"model": "gpt-4o", "reasoning_effort": "low"}, "Unrecognized request argument supplied: reasoning_effort"),
+    ({"reasoning_effort": "extreme"}, "Invalid value: 'extreme'"),
+    ({"stream_options": {"include_usage": True}}, "only allowed when 'stream' is enabled"),
+    ({"metadata": {"a": "b"}}, "only allowed when 'store' is enabled"),
+    ({"tool_choice": "auto"}, "only allowed when 'tools' are specified"),
+    ({"stop": list("abcde")}, "array too long"),
+    ({"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}}, "json_schema.name"),
+    ({"tools": [{"type": "function", "function": {"name": "a b"}}]}, "does not match pattern"),
+    ({"messages": []}, "empty array"),
+    ({"messages": [{"role": "model", "content": "x"}]}, "Invalid value: 'model'"),
+    ({"messages": [{"role": "user", "content": None}]}, "expected one of a string or array"),
+    ({"messages": [{"role": "user", "content": "x", "cache_control": {}}]}, "Unknown parameter: 'messages"),
+]
+
+
+async def test_refuses_what_openai_refuses(fake: FakeOpenAI) -> None:
     async with vendor(fake) as client:
-        with pytest.raises(openai.BadRequestError, match=says):
-            await client.chat.completions.create(**{**said("Hello."), **settings})
+        for settings, says in REFUSED:
+            with pytest.raises(openai.BadRequestError, match=says):
+                await client.chat.completions.create(**{**said("Hello."), **settings})
 
 
 @pytest.mark.parametrize(
