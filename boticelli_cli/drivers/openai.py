@@ -47,17 +47,9 @@ def openai_driver(
         return encode_request(request, streamed=streamed, max_tokens_name=name, cache_marks=cache_marks)
 
     async def authorize(_: Outgoing) -> Mapping[str, str]:
-        key = {} if access.api_key is None else {"authorization": f"Bearer {access.api_key}"}
+        key = {"authorization": f"Bearer {access.api_key}"} if access.api_key else {}
         return {**(headers or {}), **key}
 
-    dialect = Dialect(
-        encode,
-        path=lambda request, streamed: "/chat/completions",
-        reader=lambda request: _Playable(StreamReader()),
-        decode=lambda request, body: _with_playable_sound(decode_response(body)),
-        models_path=lambda page: "/models",
-        decode_models=decode_models,
-    )
     endpoint = Endpoint(
         access.provider,
         access.url(BASE_URL),
@@ -67,7 +59,18 @@ def openai_driver(
         wide=wide,
     )
     key_hint = access.key_hint or (None if own else f"set the key of '{access.provider}' in the configuration")
-    return HttpDriver(access.provider, dialect, endpoint, key_hint=key_hint, unknown_hint=unknown_hint)
+    return HttpDriver(access.provider, _dialect(encode), endpoint, key_hint=key_hint, unknown_hint=unknown_hint)
+
+
+def _dialect(encode: Callable[[Request, bool], Encoded]) -> Dialect:
+    return Dialect(
+        encode,
+        path=lambda request, streamed: "/chat/completions",
+        reader=lambda request: _Playable(StreamReader()),
+        decode=lambda request, body: _with_playable_sound(decode_response(body)),
+        models_path=lambda page: "/models",
+        decode_models=decode_models,
+    )
 
 
 class _Playable(EventBody):

@@ -122,9 +122,8 @@ class _Writer:
             else:
                 rest.append(part)
             marks_result = isinstance(part, ToolResult)
-        if shown or rest or not told:
-            told.append({"role": "user", "content": self.content([*shown, *rest])})
-        return told
+        content = self.content([*shown, *rest])
+        return [*told, {"role": "user", "content": content}] if content or not told else told
 
     def assistant(self, parts: Iterable[Part]) -> list[dict[str, Any]]:
         said: list[Part] = []

@@ -202,6 +202,8 @@ def test_writes_results_of_tools_first_and_their_media_after_all_of_them() -> No
         {"role": "user", "content": [shown, shown, {"type": "text", "text": "Well?"}]},
     ]
     assert losses == ("tool errors",)
+    lost, losses = messages_of(ToolResult("f", "a", "1"), Media("video", "video/mp4", b"x"))
+    assert (lost, losses) == ([{"role": "tool", "tool_call_id": "1", "content": "a"}], ("video",))
 
 
 def test_gives_ids_to_calls_that_have_none_and_the_same_to_their_results() -> None:
