@@ -10,6 +10,7 @@ from boticelli_cli.drivers.http import Endpoint, Outgoing
 from boticelli_cli.drivers.patience import Patience
 from boticelli_cli.messages import Request
 from boticelli_cli.wire.anthropic import (
+    PROVIDER,
     StreamReader,
     decode_count,
     decode_error,
@@ -43,15 +44,18 @@ def anthropic_driver(
         key = {} if access.api_key is None else {"x-api-key": access.api_key}
         return {"anthropic-version": VERSION, **key}
 
+    is_anthropic = access.provider == PROVIDER
     endpoint = Endpoint(
         access.provider,
         access.url(BASE_URL),
         authorize=headers,
         read_error=decode_error,
-        named_by="ANTHROPIC_BASE_URL",
+        named_by="ANTHROPIC_BASE_URL" if is_anthropic else f"'base_url' of '{access.provider}' in the configuration",
         wide=wide,
     )
-    return AnthropicDriver(access.provider, DIALECT, endpoint, key_hint=access.key_hint, unknown_hint=unknown_hint)
+    # Of Anthropic's own key, its errors themselves say what to do.
+    key_hint = access.key_hint or (None if is_anthropic else f"give another: boticelli keys set {access.provider}")
+    return AnthropicDriver(access.provider, DIALECT, endpoint, key_hint=key_hint, unknown_hint=unknown_hint)
 
 
 class AnthropicDriver(HttpDriver):

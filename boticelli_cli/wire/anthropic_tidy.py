@@ -53,17 +53,19 @@ def _message(message: Any) -> dict[str, Any]:
     return {**message, "content": [_block(each) for each in content] if isinstance(content, list) else content}
 
 
-_SAYS_NOTHING: tuple[tuple[str, Any], ...] = (("content", ""), ("content", []), ("is_error", False))
+_SAYS_NOTHING: dict[str, tuple[tuple[str, Any], ...]] = {
+    "tool_result": (("content", ""), ("content", []), ("is_error", False)),
+    "tool_use": (("caller", {"type": "direct"}),),
+}
 
 
 def _block(block: Any) -> Any:
     if not isinstance(block, dict):
         return block
-    if block.get("type") == "tool_result":
-        return {key: value for key, value in block.items() if (key, value) not in _SAYS_NOTHING}
-    if block.get("type") == "tool_use":
-        return {"input": {}, **block}
-    return block
+    kind = block.get("type")
+    nothing = _SAYS_NOTHING.get(kind, ()) if isinstance(kind, str) else ()
+    told = {key: value for key, value in block.items() if (key, value) not in nothing}
+    return {"input": {}, **told} if kind == "tool_use" else told
 
 
 def _tool(tool: Any) -> Any:

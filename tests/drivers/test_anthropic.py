@@ -324,10 +324,23 @@ async def test_a_key_of_the_configuration_that_is_refused_is_named_by_its_accoun
 async def test_asks_without_a_key_where_there_is_none() -> None:
     async with FakeAnthropic() as fake:
         driver = anthropic_driver(Access("local", None, f"{fake.url}/proxy/"))
-        await failure(driver)
+        error = await failure(driver)
         await driver.aclose()
+    assert (error.status, error.hint) == (401, "give another: boticelli keys set local")
     assert fake.requests[0].path == "/proxy/v1/messages"
     assert not {"x-api-key", "authorization"} & {name.lower() for name in fake.requests[0].headers}
+
+
+@pytest.mark.parametrize(
+    ("provider", "named"), [("anthropic", "ANTHROPIC_BASE_URL"), ("proxy", "'base_url' of 'proxy'")]
+)
+@in_virtual_time
+async def test_an_address_that_is_none_is_hinted_at(provider: str, named: str) -> None:
+    driver = anthropic_driver(Access(provider, "test-key", "http://localhost:no-port"))
+    error = await failure(driver)
+    await driver.aclose()
+    assert isinstance(error, RefusedError)
+    assert named in (error.hint or "")
 
 
 @both_ways

@@ -43,6 +43,13 @@ def check_version(asked: Asked) -> None:
 
 def check_request(asked: Asked, model: Model, *, counts: bool = False) -> None:
     """Read a request as strictly as the service does. Raises ApiError."""
+    try:
+        _check(asked, model, counts=counts)
+    except KeyError as error:
+        raise ApiError(400, f"{error.args[0]}: Field required") from None
+
+
+def _check(asked: Asked, model: Model, *, counts: bool) -> None:
     body = asked.content
     _check_fields(body, _COUNTED if counts else _REQUEST | _SAMPLING, "")
     for name in ("messages",) if counts else ("max_tokens", "messages"):

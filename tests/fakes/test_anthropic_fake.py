@@ -254,6 +254,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (answered(PNG), "image blocks are not permitted in assistant messages"),
     (answered({"type": "tool_use", "id": "a.b", "name": "f", "input": {}}), "should match pattern"),
     (answered({"type": "thinking", "thinking": "x"}), "Invalid `signature`"),
+    ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "source: Field required"),
     ({"temperature": 2}, "temperature: range: 0..1"),
     ({"temperature": 0.5, "top_p": 0.5}, "cannot both be specified"),
     ({"stop_sequences": [" "]}, "must contain non-whitespace"),

@@ -330,7 +330,13 @@ EVERYTHING: dict[str, Any] = {
             "content": [
                 {"type": "server_tool_use", "id": "s1", "name": "web_search", "input": {"query": None}},
                 {"type": "web_search_tool_result", "tool_use_id": "s1", "content": {"type": "error"}},
-                {"type": "tool_use", "id": "t1", "name": "f", "input": {"a": None}, "caller": {"type": "direct"}},
+                {
+                    "type": "tool_use",
+                    "id": "t1",
+                    "name": "f",
+                    "input": {"a": None},
+                    "caller": {"type": "code_execution_20260120", "tool_id": "s1"},
+                },
             ],
         },
         {
@@ -383,16 +389,17 @@ def test_knows_the_same_said_otherwise(said: dict[str, Any]) -> None:
 
 def test_knows_tool_results_and_tools_said_otherwise() -> None:
     result = {"type": "tool_result", "tool_use_id": "1", "content": [], "is_error": False, "cache_control": None}
+    call = {"type": "tool_use", "id": "1", "name": "f", "caller": None}
     request = asked(
         messages=[
-            {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "f", "caller": None}]},
-            {"role": "user", "content": [result, {"type": "tool_result", "tool_use_id": "2", "content": "x"}]},
+            {"role": "assistant", "content": [call, {**call, "id": "2", "caller": {"type": "direct"}}]},
+            {"role": "user", "content": [result, {"type": "tool_result", "tool_use_id": "3", "content": "x"}]},
         ],
         tools=[{"type": "custom", "name": "f", "description": None, "input_schema": {"type": "object"}}],
     )
     assert request.messages == (
-        Message("assistant", (ToolCall("f", {}, "1"),)),
-        Message("user", (ToolResult("f", "", "1"), ToolResult("", "x", "2"))),
+        Message("assistant", (ToolCall("f", {}, "1"), ToolCall("f", {}, "2"))),
+        Message("user", (ToolResult("f", "", "1"), ToolResult("", "x", "3"))),
     )
     assert (request.tools, request.options) == ((Tool("f", None, {"type": "object"}),), {})
 
