@@ -76,7 +76,8 @@ def is_streamed(body: bytes) -> bool:
 
 def encode_count(request: Request) -> bytes:
     """The body that asks how many tokens a request has, its system prompt and tools among them."""
-    body = laid_over({"model": request.model, **_body(request, Losses())}, request.options)
+    options = request.options if request.dialect in (None, PROVIDER) else {}
+    body = laid_over({"model": request.model, **_body(request, Losses())}, options)
     return encode_json({key: value for key, value in body.items() if key in _COUNTED})
 
 

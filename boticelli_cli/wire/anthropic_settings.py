@@ -88,14 +88,14 @@ def _thinking(request: Request) -> dict[str, Any] | None:
     Those that think by a budget tell what they think unless they are asked not to; those that think by an effort only
     if they are asked to (https://platform.claude.com/docs/en/build-with-claude/thinking#controlling-thinking-display).
     """
-    match request.thinking:
-        case None:
-            return None
-        case str() | True:
-            return {"type": "adaptive", **({"display": "summarized"} if request.show_thoughts else {})}
-        case 0:
-            return {"type": "disabled"}
-    budget = {"type": "enabled", "budget_tokens": request.thinking}
+    thinking = request.thinking
+    if thinking is None:
+        return None
+    if isinstance(thinking, str) or thinking is True or thinking < 0:  # below 0, the model itself is to decide
+        return {"type": "adaptive", **({"display": "summarized"} if request.show_thoughts else {})}
+    if thinking == 0:
+        return {"type": "disabled"}
+    budget = {"type": "enabled", "budget_tokens": thinking}
     return budget if request.show_thoughts else {**budget, "display": "omitted"}
 
 

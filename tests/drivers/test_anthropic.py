@@ -191,18 +191,16 @@ async def test_a_cut_character_is_put_together(wide: bool, whole: bool) -> None:
         assert (await ask(driver, whole=whole)).text == "a é 中 🎨 z"
 
 
-@both_transports
 @both_ways
 @in_virtual_time
-async def test_takes_a_chunk_of_two_megabytes(wide: bool, whole: bool) -> None:
-    async with claude(Huge(), wide=wide) as (_, driver):
+async def test_takes_a_chunk_of_two_megabytes(whole: bool) -> None:
+    async with claude(Huge()) as (_, driver):
         assert (await ask(driver, whole=whole)).text == "x" * 2_000_000
 
 
-@both_transports
 @in_virtual_time
-async def test_takes_thousands_of_chunks(wide: bool) -> None:
-    async with claude(Long(5000), wide=wide) as (_, driver):
+async def test_takes_thousands_of_chunks() -> None:
+    async with claude(Long(5000)) as (_, driver):
         assert (await ask(driver)).text == long_text(5000)
 
 
@@ -234,10 +232,9 @@ async def test_options_go_to_the_provider_untouched() -> None:
     assert (body["temperature"], body["top_k"], body["metadata"]) == (0.5, 3, {"user_id": "x"})
 
 
-@both_transports
 @in_virtual_time
-async def test_counts_tokens_and_lists_the_models_of_all_pages(wide: bool) -> None:
-    async with claude(wide=wide) as (fake, driver):
+async def test_counts_tokens_and_lists_the_models_of_all_pages() -> None:
+    async with claude() as (fake, driver):
         assert await driver.count_tokens(asking("one two three", system="Be brief.", temperature=1.0)) == 5
         with pytest.raises(RefusedError):
             await driver.count_tokens(asking(model="claude-0"))
@@ -299,11 +296,10 @@ async def test_retry_after_may_be_a_date() -> None:
         assert 80 < ((await failure(driver)).retry_after or 0) <= 90
 
 
-@both_transports
 @both_ways
 @in_virtual_time
-async def test_a_bad_key_is_refused_and_never_told(wide: bool, whole: bool) -> None:
-    async with claude(wide=wide, key=SECRET) as (_, driver):
+async def test_a_bad_key_is_refused_and_never_told(whole: bool) -> None:
+    async with claude(key=SECRET) as (_, driver):
         error = await failure(driver, whole=whole)
         assert SECRET not in repr(driver.__dict__)
     assert isinstance(error, CredentialsError)
@@ -357,7 +353,6 @@ async def test_an_unknown_model_is_hinted_at(whole: bool) -> None:
 # Streams that break
 
 
-@both_transports
 @pytest.mark.parametrize(
     ("behaviour", "message", "status"),
     [
@@ -371,9 +366,9 @@ async def test_an_unknown_model_is_hinted_at(whole: bool) -> None:
 )
 @in_virtual_time
 async def test_a_stream_that_breaks_keeps_what_had_come_and_is_not_repeated(
-    behaviour: Behaviour, message: str, status: int | None, wide: bool
+    behaviour: Behaviour, message: str, status: int | None
 ) -> None:
-    async with claude(behaviour, wide=wide) as (fake, driver):
+    async with claude(behaviour) as (fake, driver):
         deltas, error = await hear(driver, asking())  # type: ignore[arg-type]
     assert said(deltas) == "piece 1 piece 2 piece 3 piece 4 piece 5 "
     assert type(error) is StreamError
@@ -383,7 +378,6 @@ async def test_a_stream_that_breaks_keeps_what_had_come_and_is_not_repeated(
     assert len(fake.requests) == 1
 
 
-@both_transports
 @pytest.mark.parametrize(
     ("behaviour", "message"),
     [
@@ -397,10 +391,8 @@ async def test_a_stream_that_breaks_keeps_what_had_come_and_is_not_repeated(
     ],
 )
 @in_virtual_time
-async def test_what_breaks_before_the_first_delta_is_raised_on_entering(
-    behaviour: Behaviour, message: str, wide: bool
-) -> None:
-    async with claude(behaviour, wide=wide) as (_, driver):
+async def test_what_breaks_before_the_first_delta_is_raised_on_entering(behaviour: Behaviour, message: str) -> None:
+    async with claude(behaviour) as (_, driver):
         error = await failure(driver)
         assert (await ask(driver)).text == "You said: Hello."
     assert not isinstance(error, StreamError)
@@ -433,10 +425,9 @@ async def test_no_answer_within_five_minutes_is_an_error_of_its_own(headers: boo
     assert isinstance(error, NoAnswerError)
 
 
-@both_transports
 @in_virtual_time
-async def test_a_stream_that_falls_silent_ends_as_an_error_of_its_own(wide: bool) -> None:
-    async with claude(Silence(after=3), wide=wide) as (fake, driver):
+async def test_a_stream_that_falls_silent_ends_as_an_error_of_its_own() -> None:
+    async with claude(Silence(after=3)) as (fake, driver):
         deltas, error = await hear(driver, asking())  # type: ignore[arg-type]
         assert asyncio.get_running_loop().time() == pytest.approx(120)
         await settle()
@@ -448,10 +439,9 @@ async def test_a_stream_that_falls_silent_ends_as_an_error_of_its_own(wide: bool
 # Leaving
 
 
-@both_transports
 @in_virtual_time
-async def test_leaving_early_closes_the_connection_at_once(wide: bool) -> None:
-    async with claude(Answer(chunks=1000, delay=1), wide=wide) as (fake, driver):
+async def test_leaving_early_closes_the_connection_at_once() -> None:
+    async with claude(Answer(chunks=1000, delay=1)) as (fake, driver):
         async with driver.stream(asking()) as deltas:
             await anext(deltas)
         await settle()

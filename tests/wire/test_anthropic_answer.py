@@ -64,7 +64,7 @@ def read(*events: bytes) -> list[Delta]:
 
 
 @given(streams(), st.integers(1, 400))
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_reads_the_stream_it_writes_however_it_is_cut(deltas: list[Delta], size: int) -> None:
     writer = StreamWriter(MODEL)
     stream = b"".join([writer.keep_alive(), *map(writer.write, deltas)])
@@ -86,7 +86,7 @@ def test_reads_a_stream_that_is_cut_at_any_byte() -> None:
 
 
 @given(streams(), st.data())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_nothing_but_errors_of_its_own_come_of_a_stream_whose_bytes_are_changed(
     deltas: list[Delta], data: st.DataObject
 ) -> None:
@@ -99,8 +99,21 @@ def test_nothing_but_errors_of_its_own_come_of_a_stream_whose_bytes_are_changed(
         assert error.message
 
 
+@given(responses(), st.data())
+@settings(max_examples=25)
+def test_nothing_but_errors_of_its_own_come_of_an_answer_whose_bytes_are_changed(
+    response: Response, data: st.DataObject
+) -> None:
+    body = bytearray(encode_response(response))
+    body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        decode_response(bytes(body))
+    except BoticelliError as error:
+        assert error.message
+
+
 @given(responses())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_reads_the_answer_it_writes(response: Response) -> None:
     assert decode_response(encode_response(response)) == response
 
@@ -325,7 +338,7 @@ KINDS = ("text", "tool_use", "message_start", "content_block_start", "content_bl
         lambda below: st.lists(below, max_size=4) | st.dictionaries(st.sampled_from(WORDS), below, max_size=6),
     ).map(lambda value: json.dumps(value).encode())
 )
-@settings(max_examples=80)
+@settings(max_examples=60)
 def test_nothing_but_errors_of_the_provider_come_of_anything_else(data: bytes) -> None:
     for ask in (lambda: read(data, STOP), lambda: decode_response(data)):
         try:

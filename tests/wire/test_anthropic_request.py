@@ -59,7 +59,7 @@ def again(request: Request) -> dict[str, Any]:
 
 
 @given(requests())
-@settings(max_examples=60)
+@settings(max_examples=40)
 def test_understands_what_it_writes(request: Request) -> None:
     encoded = encode_request(request, streamed=True)
     assert encoded.losses == ()
@@ -279,6 +279,10 @@ def test_asks_for_thinking(thinking: Thinking, shown: bool, said: dict[str, Any]
     assert (request.thinking, request.show_thoughts, request.options) == (thinking, shown, {})
 
 
+def test_lets_a_model_decide_whose_budget_is_below_nothing() -> None:
+    assert written(thinking=-1)[0]["thinking"] == {"type": "adaptive", "display": "summarized"}
+
+
 @pytest.mark.parametrize(
     ("thinking", "limit"), [(None, 16384), (True, 16384), (1024, 16384), (20_000, 28_192), ("high", 16384)]
 )
@@ -462,7 +466,7 @@ WORDS = (
         lambda below: st.lists(below, max_size=4) | st.dictionaries(st.sampled_from(WORDS), below, max_size=4),
     )
 )
-@settings(max_examples=80)
+@settings(max_examples=60)
 def test_refuses_anything_else_with_a_sentence(body: Any) -> None:
     said = {"model": "m", "messages": [{"role": "user", "content": body}], **(body if isinstance(body, dict) else {})}
     try:
@@ -470,6 +474,20 @@ def test_refuses_anything_else_with_a_sentence(body: Any) -> None:
     except UsageError:
         return
     assert decode_request(encode_request(request, streamed=False).body).messages == request.messages
+
+
+@given(requests(), st.data())
+@settings(max_examples=25)
+def test_refuses_a_body_whose_bytes_are_changed_with_a_sentence(request: Request, data: st.DataObject) -> None:
+    body = bytearray(encode_request(request, streamed=True).body)
+    for at in data.draw(st.lists(st.integers(0, len(body) - 1), min_size=1, max_size=3)):
+        body[at] = data.draw(st.integers(0, 255))
+    try:
+        changed = decode_request(bytes(body))
+    except UsageError as error:
+        assert str(error)
+        return
+    assert json.loads(encode_request(changed, streamed=True).body)["messages"]
 
 
 def test_counts_what_counts() -> None:
@@ -482,6 +500,8 @@ def test_counts_what_counts() -> None:
         "tool_choice": {"type": "any"},
     }
     assert decode_count_request(body) == Request(MODEL, HELLO, system="Be brief.", tool_choice="required")
+    foreign = encode_count(Request(MODEL, HELLO, options={"tools": [1]}, dialect="openai"))
+    assert json.loads(foreign) == {"model": MODEL, "messages": SAID}
 
 
 def test_refuses_media_that_are_nowhere() -> None:

@@ -180,7 +180,7 @@ def test_the_clients_types_accept_every_answer(response: Response) -> None:
 
 
 @given(deltas=streams())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_the_client_hears_every_stream(server: Answering, deltas: list[Delta]) -> None:
     stream = b"".join(map(StreamWriter(MODEL).write, deltas))
     with client_of(server, stream, kind="text/event-stream") as client, client.messages.stream(**ASKED) as events:
