@@ -37,6 +37,7 @@ REFUSED_HINT: Final = "change what is asked: its settings, its 'options' or its 
 
 _SECRETS = re.compile(
     r"AIza[\w-]{10,}|AQ\.[\w-]{10,}|(?<=api_key:)[^'\"\s]+|\bsk-[\w*-]{8,}|\b(?:AKIA|ASIA)[A-Z0-9]{12,}"
+    r"|\bABSK[\w+/=]{8,}|\bbedrock-api-key-[\w+/=-]{8,}"
 )
 _QUOTED = re.compile(r"\"[^\"]{40,}(\"|$)")
 _LONGEST = 400
