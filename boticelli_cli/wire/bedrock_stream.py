@@ -1,0 +1,58 @@
+"""Streams of frames: what Bedrock's two ways of streaming have in common."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+from boticelli_cli.errors import ProviderError, StreamError
+from boticelli_cli.messages import Delta, Finish
+from boticelli_cli.wire.bedrock_errors import PROVIDER, decode_exception
+from boticelli_cli.wire.bedrock_frames import Frame, FrameReader
+from boticelli_cli.wire.failure import break_off
+
+__all__ = ["FrameBody", "FrameStreamReader", "broke_off"]
+
+
+class FrameStreamReader(Protocol):
+    """Reads the events of one answer, one after the other."""
+
+    def read(self, frame: Frame) -> list[Delta]:
+        """The deltas of one event. Raises ProviderError for one that cannot be read."""
+        ...
+
+    def finish(self) -> Finish:
+        """The last delta, once the stream is over. Raises StreamError for one that was cut."""
+        ...
+
+
+class FrameBody:
+    """A body of frames, whose exceptions are raised as the errors that they are."""
+
+    def __init__(self, reader: FrameStreamReader) -> None:
+        self._frames = FrameReader()
+        self._reader = reader
+        self._given = False
+
+    def read(self, piece: bytes) -> Iterator[Delta]:
+        read = self._reader.read
+        try:
+            for frame in self._frames.feed(piece):
+                if frame.failed:
+                    raise decode_exception(frame.name, frame.payload)
+                for delta in read(frame):
+                    self._given = True
+                    yield delta
+        except StreamError:
+            raise
+        except ProviderError as error:
+            break_off(error, given=self._given)
+
+    def end(self) -> Iterator[Delta]:
+        if not self._frames.is_empty:
+            raise broke_off(given=self._given)
+        yield self._reader.finish()
+
+
+def broke_off(*, given: bool) -> StreamError:
+    """The error of a stream whose end did not come."""
+    hint = StreamError.HINT if given else "run it again"
+    return StreamError("the stream broke off before the answer was finished", provider=PROVIDER, hint=hint)

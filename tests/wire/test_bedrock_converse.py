@@ -1,0 +1,254 @@
+"""Converse's requests, both ways."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from boticelli_cli.errors import BoticelliError, UsageError
+from boticelli_cli.messages import (
+    CachePoint,
+    Media,
+    Message,
+    Request,
+    Text,
+    Thought,
+    Tool,
+    ToolCall,
+    ToolResult,
+)
+from boticelli_cli.wire.bedrock_converse import decode_request, encode_request
+from tests.wire.bedrock_spoken import requests
+
+MODEL = "amazon.nova-pro-v1:0"
+
+
+def asking(*parts: Any, **settings: Any) -> Request:
+    return Request(MODEL, (Message("user", parts or (Text("Hello."),)),), **settings)
+
+
+def body_of(request: Request) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(encode_request(request).body)
+    return body
+
+
+@given(requests())
+@settings(max_examples=80)
+def test_reads_the_request_it_writes(request: Request) -> None:
+    encoded = encode_request(request)
+    assert decode_request(encoded.body, MODEL) == request
+    assert encoded.losses == ()
+
+
+FULL = {
+    "messages": [
+        {
+            "role": "user",
+            "content": [
+                {"text": "Look."},
+                {"image": {"format": "jpeg", "source": {"bytes": "/9j/"}}},
+                {"document": {"format": "pdf", "name": "Report 1", "source": {"s3Location": {"uri": "s3://b/a.pdf"}}}},
+                {"video": {"format": "mp4", "source": {"bytes": "AAAA"}}},
+                {"cachePoint": {"type": "default", "ttl": "1h"}},
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": [
+                {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "c2VhbA=="}}},
+                {"reasoningContent": {"redactedContent": "c2VjcmV0"}},
+                {"toolUse": {"toolUseId": "t-1", "name": "find", "input": {"city": "Malmö", "nothing": None}}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {"toolResult": {"toolUseId": "t-1", "content": [{"json": {"found": 1}}], "status": "error"}},
+                {"toolResult": {"toolUseId": "t-2", "content": [{"text": "a"}, {"image": {"format": "png", "source": {"bytes": "AA=="}}}]}},
+            ],
+        },
+    ],
+    "system": [{"text": "Be brief."}, {"cachePoint": {"type": "default"}}],
+    "inferenceConfig": {"maxTokens": 100, "temperature": 0.5, "topP": 0.9, "stopSequences": ["END"]},
+    "toolConfig": {
+        "tools": [
+            {"toolSpec": {"name": "find", "description": "Find.", "inputSchema": {"json": {"type": "object"}}}},
+            {"cachePoint": {"type": "default"}},
+        ],
+        "toolChoice": {"tool": {"name": "find"}},
+    },
+    "outputConfig": {"effort": "low"},
+}  # fmt: skip
+
+
+def test_says_every_part_in_its_own_words() -> None:
+    request = decode_request(json.dumps(FULL).encode(), MODEL)
+    assert request == Request(
+        MODEL,
+        (
+            Message(
+                "user",
+                (
+                    Text("Look."),
+                    Media("image", "image/jpeg", b"\xff\xd8\xff"),
+                    Media("document", "application/pdf", url="s3://b/a.pdf", name="Report 1"),
+                    Media("video", "video/mp4", b"\0\0\0"),
+                    CachePoint("1h"),
+                ),
+            ),
+            Message(
+                "assistant",
+                (
+                    Thought("Hm.", "c2VhbA=="),
+                    Thought("", "c2VjcmV0", redacted=True),
+                    ToolCall("find", {"city": "Malmö", "nothing": None}, "t-1"),
+                ),
+            ),
+            Message(
+                "user",
+                (
+                    ToolResult("", {"found": 1}, "t-1", is_error=True),
+                    ToolResult("", (Text("a"), Media("image", "image/png", b"\0")), "t-2"),
+                ),
+            ),
+        ),
+        system=(Text("Be brief."), CachePoint()),
+        temperature=0.5,
+        top_p=0.9,
+        max_tokens=100,
+        stop=("END",),
+        thinking="low",
+        tools=(Tool("find", "Find.", {"type": "object"}), CachePoint()),
+        tool_choice=("find",),
+    )
+    assert body_of(request) == FULL
+
+
+def test_keeps_what_it_has_no_words_for() -> None:
+    body = {
+        "messages": [
+            {"role": "user", "content": [{"guardContent": {"text": {"text": "Safe?"}}}, {"text": "Hello."}]},
+        ],
+        "inferenceConfig": {"maxTokens": 5},
+        "additionalModelRequestFields": {"top_k": 3, "nothing": None},
+        "toolConfig": {"tools": [{"systemTool": {"name": "nova_grounding"}}]},
+        "outputConfig": {"effort": "max"},
+    }
+    request = decode_request(json.dumps(body).encode(), MODEL)
+    assert request.max_tokens == 5
+    assert request.options["additionalModelRequestFields"] == {"top_k": 3, "nothing": None}
+    assert body_of(request) == body
+
+
+def test_success_and_null_are_as_good_as_nothing() -> None:
+    result = {"toolUseId": "t-1", "content": [{"text": "a"}], "status": "success"}
+    body = {"messages": [{"role": "user", "content": [{"toolResult": result}]}], "system": None}
+    assert decode_request(json.dumps(body).encode(), MODEL) == asking(ToolResult("", "a", "t-1"))
+
+
+def test_messages_of_one_role_become_one() -> None:
+    request = Request(MODEL, tuple(Message(role, (Text(role),)) for role in ("user", "user", "assistant", "user")))
+    assert [(each["role"], len(each["content"])) for each in body_of(request)["messages"]] == [
+        ("user", 2),
+        ("assistant", 1),
+        ("user", 1),
+    ]
+
+
+def test_blank_texts_which_are_refused_are_not_sent() -> None:
+    assert body_of(asking(Text(" \n"), Text("a")))["messages"][0]["content"] == [{"text": "a"}]
+
+
+def test_calls_without_an_id_are_given_one_that_their_results_share() -> None:
+    request = Request(
+        MODEL,
+        (
+            Message("assistant", (ToolCall("find", {}), ToolCall("read", {}), ToolCall("find", {}))),
+            Message("user", (ToolResult("find", "1"), ToolResult("read", "2"), ToolResult("find", "3"))),
+        ),
+    )
+    calls, results = (message["content"] for message in body_of(request)["messages"])
+    called = [each["toolUse"]["toolUseId"] for each in calls]
+    assert called == ["call-1", "call-2", "call-3"]
+    assert [each["toolResult"]["toolUseId"] for each in results] == called
+
+
+def test_what_a_tool_gave_that_is_no_object_is_told_as_text() -> None:
+    request = asking(*(ToolResult("f", output, "1") for output in ([1, None], 3, None, {"a": 1}, "text")))
+    contents = [block["toolResult"]["content"] for block in body_of(request)["messages"][0]["content"]]
+    assert contents == [[{"text": "[1,null]"}], [{"text": "3"}], [{"text": "null"}], [{"json": {"a": 1}}], [{"text": "text"}]]  # fmt: skip
+
+
+def test_each_document_has_a_name_of_its_own_in_the_characters_that_there_are() -> None:
+    names = ["År_2026.pdf", None, None, "Plan (b)", "x" * 300]
+    encoded = encode_request(asking(*(Media("document", "application/pdf", b"%PDF", name=name) for name in names)))
+    content = json.loads(encoded.body)["messages"][0]["content"]
+    assert [block["document"]["name"] for block in content] == [
+        "-r-2026-pdf",
+        "document",
+        "document (2)",
+        "Plan (b)",
+        "x" * 190,
+    ]
+    assert encoded.losses == ("document names",)
+
+
+TOOL = Tool("find", None, {"type": "object"})
+
+
+@pytest.mark.parametrize(
+    ("request_", "losses"),
+    [
+        (asking(Media("image", "image/tiff", b"II")), ("image/tiff",)),
+        (asking(Media("image", "image/png", url="https://example.com/a.png")), ("image addresses",)),
+        (asking(ToolCall("f", {}, "1", signature="c2VhbA==")), ("thought signatures",)),
+        (asking(ToolResult("f", (Text("a"), Media("audio", "audio/wav", b"")), "1")), ("tool result media",)),
+        (asking(thinking=1000), ("thinking",)),
+        (asking(thinking=True), ("thinking",)),
+        (asking(thinking="low"), ()),
+        (asking(tools=(TOOL,), tool_choice=("find", "read")), ("tool choice",)),
+        (asking(ToolCall("find", {}, "1"), tools=(TOOL,), tool_choice="none"), ("tool choice",)),
+        (asking(tools=(TOOL,), tool_choice="none"), ()),
+        (asking(options={"generationConfig": {}}, dialect="gemini"), ("option generationConfig",)),
+        (asking(options={"requestMetadata": {}}, dialect="bedrock"), ()),
+    ],
+    ids=range(12),
+)
+def test_what_it_cannot_say_is_left_out_and_named(request_: Request, losses: tuple[str, ...]) -> None:
+    assert encode_request(request_).losses == losses
+
+
+def test_who_may_call_no_tool_is_told_of_none() -> None:
+    assert "toolConfig" not in body_of(asking(tools=(TOOL,), tool_choice="none"))
+    assert "toolConfig" in body_of(asking(ToolCall("find", {}, "1"), tools=(TOOL,), tool_choice="none"))
+
+
+def test_media_of_nothing_are_an_error_of_the_caller() -> None:
+    with pytest.raises(UsageError, match="neither data nor a url"):
+        encode_request(asking(Media("image", "image/png")))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"{}", b'{"messages":[]}', b'{"messages":[{"role":"system","content":[]}]}', b"[" * 100_000,
+     b'{"messages":[{"role":"user","content":[{"image":{"format":"png","source":{"bytes":"%"}}}]}]}',
+     b'{"messages":[{"role":"user","content":[]}],"outputConfig":{"textFormat":{"structure":{"jsonSchema":{"schema":"{"}}}}}'],
+    ids=range(8),
+)  # fmt: skip
+def test_what_is_no_request_is_an_error_of_the_caller(body: bytes) -> None:
+    with pytest.raises(UsageError):
+        decode_request(body, MODEL)
+
+
+@given(st.data())
+@settings(max_examples=150)
+def test_changed_bytes_give_a_request_or_an_error_of_the_caller(data: st.DataObject) -> None:
+    body = bytearray(json.dumps(FULL).encode())
+    for _ in range(data.draw(st.integers(1, 4))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.sampled_from(b'{}[]",:0an\xff '))
+    try:
+        encode_request(decode_request(bytes(body), MODEL))
+    except BoticelliError as error:
+        assert isinstance(error, UsageError)
