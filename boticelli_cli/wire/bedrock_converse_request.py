@@ -10,7 +10,18 @@ from typing import Any
 import msgspec
 
 from boticelli_cli.errors import UsageError
-from boticelli_cli.messages import CachePoint, Message, Request, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult
+from boticelli_cli.messages import (
+    CachePoint,
+    Message,
+    Part,
+    Request,
+    Text,
+    Thinking,
+    Tool,
+    ToolCall,
+    ToolChoice,
+    ToolResult,
+)
 from boticelli_cli.wire.bedrock_converse_media import Struct
 from boticelli_cli.wire.bedrock_converse_parts import (
     BlockWriter,
@@ -116,7 +127,7 @@ def _tools(request: Request, losses: Losses) -> dict[str, Any]:
         case (name,):
             told["toolChoice"] = {"tool": {"name": name}}
         case tuple():
-            losses.add("tool choice")
+            losses.add("a choice between tools")
             told["toolChoice"] = {"any": {}}
     return told
 
@@ -235,7 +246,7 @@ def _said(body: _Body, model: str) -> Request:
     config = body.inference_config
     return Request(
         model,
-        tuple(_message(message) for message in body.messages),
+        _messages_of(body.messages),
         system=_system_of(body.system),
         temperature=config.temperature,
         top_p=config.top_p,
@@ -248,11 +259,23 @@ def _said(body: _Body, model: str) -> Request:
     )
 
 
-def _message(message: _Message) -> Message:
-    if message.role not in ("user", "assistant"):
-        raise ValueError("a message's role is 'user' or 'assistant'")
-    parts = tuple(said for block in message.content if (said := part_of(block)) is not None)
-    return Message("assistant" if message.role == "assistant" else "user", parts)
+def _messages_of(messages: list[_Message]) -> tuple[Message, ...]:
+    """Messages whose tool results have the names of their calls, for the sake of dialects that tell them so."""
+    names: dict[str | None, str] = {}
+    said: list[Message] = []
+    for message in messages:
+        if message.role not in ("user", "assistant"):
+            raise ValueError("a message's role is 'user' or 'assistant'")
+        parts: list[Part] = []
+        for part in (part_of(block) for block in message.content):
+            if isinstance(part, ToolCall):
+                names[part.id] = part.name
+            elif isinstance(part, ToolResult):
+                part = replace(part, name=names.get(part.id, ""))
+            if part is not None:
+                parts.append(part)
+        said.append(Message("assistant" if message.role == "assistant" else "user", tuple(parts)))
+    return tuple(said)
 
 
 def _system_of(blocks: tuple[_SystemBlock, ...]) -> str | tuple[Text | CachePoint, ...] | None:

@@ -88,6 +88,7 @@ class _Metadata(Struct):
 _read_delta: Final = msgspec.json.Decoder(_BlockDelta).decode
 _read_start: Final = msgspec.json.Decoder(_BlockStart).decode
 _read_stop: Final = msgspec.json.Decoder(_Stop).decode
+_read_input: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _read_metadata: Final = msgspec.json.Decoder(_Metadata).decode
 
 
@@ -97,12 +98,13 @@ class StreamReader:
     Tools that Bedrock runs itself, what they give back, and citations are passed over.
     """
 
-    __slots__ = ("_called", "_metadata", "_opened", "_pieces", "_reason")
+    __slots__ = ("_broken", "_called", "_metadata", "_opened", "_pieces", "_reason")
 
     def __init__(self) -> None:
         self._opened: _Start | None = None
         self._pieces: list[str] = []
         self._called = False
+        self._broken: ValueError | None = None
         self._reason: str | None = None
         self._metadata = _Metadata()
 
@@ -130,7 +132,7 @@ class StreamReader:
             case "contentBlockStop":
                 return self._close()
             case "messageStop":
-                self._reason = _read_stop(frame.payload).stop_reason or "end_turn"
+                self._end(_read_stop(frame.payload).stop_reason or "end_turn")
             case "metadata":
                 self._metadata = _metadata(frame.payload)
         return []
@@ -159,11 +161,19 @@ class StreamReader:
             return _picture(WireMedia(WireSource(_joined(pieces)), opened.image.format)) if pieces else []
         if opened.tool_use is None or opened.tool_use.type == "server_tool_use":
             return []
-        arguments = msgspec.json.decode("".join(pieces) or "{}")
-        if not isinstance(arguments, dict):
-            raise ValueError("a tool's input is no object")
+        try:
+            arguments = _read_input("".join(pieces) or "{}")
+        except ValueError as exc:
+            self._broken = exc
+            return []
         self._called = True
         return [ToolCallDelta(ToolCall(opened.tool_use.name, arguments, opened.tool_use.tool_use_id))]
+
+    def _end(self, reason: str) -> None:
+        """A call that was cut is left out when the answer as a whole was, for want of tokens say."""
+        self._reason = reason
+        if self._broken is not None and reason in ("end_turn", "tool_use"):
+            raise self._broken
 
 
 class ConverseBody(FrameBody):

@@ -20,7 +20,7 @@ from boticelli_cli.messages import (
     ToolResult,
 )
 from boticelli_cli.wire.bedrock_converse import decode_request, encode_request
-from tests.wire.bedrock_spoken import requests
+from tests.wire.spoken_bedrock import requests
 
 MODEL = "amazon.nova-pro-v1:0"
 
@@ -109,7 +109,7 @@ def test_says_every_part_in_its_own_words() -> None:
             Message(
                 "user",
                 (
-                    ToolResult("", {"found": 1}, "t-1", is_error=True),
+                    ToolResult("find", {"found": 1}, "t-1", is_error=True),
                     ToolResult("", (Text("a"), Media("image", "image/png", b"\0")), "t-2"),
                 ),
             ),
@@ -208,7 +208,7 @@ TOOL = Tool("find", None, {"type": "object"})
         (asking(thinking=1000), ("thinking",)),
         (asking(thinking=True), ("thinking",)),
         (asking(thinking="low"), ()),
-        (asking(tools=(TOOL,), tool_choice=("find", "read")), ("tool choice",)),
+        (asking(tools=(TOOL,), tool_choice=("find", "read")), ("a choice between tools",)),
         (asking(ToolCall("find", {}, "1"), tools=(TOOL,), tool_choice="none"), ("tool choice",)),
         (asking(tools=(TOOL,), tool_choice="none"), ()),
         (asking(options={"generationConfig": {}}, dialect="gemini"), ("option generationConfig",)),

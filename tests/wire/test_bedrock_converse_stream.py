@@ -24,7 +24,7 @@ from boticelli_cli.messages import (
 )
 from boticelli_cli.wire.bedrock_converse import ConverseBody, StreamWriter, decode_response, encode_response
 from boticelli_cli.wire.bedrock_frames import FrameReader, encode_event_frame, encode_exception_frame
-from tests.wire.bedrock_spoken import cut, deltas_of, responses, streams
+from tests.wire.spoken_bedrock import cut, deltas_of, responses, streams
 
 STOP = ("messageStop", {"stopReason": "end_turn"})
 
@@ -254,15 +254,23 @@ def test_what_cannot_be_read_is_an_error_of_the_provider(payload: bytes) -> None
         read(text("a"), frame)
 
 
+def called(arguments: str, reason: str) -> list[Delta]:
+    return read(
+        ("contentBlockStart", {"start": {"toolUse": {"toolUseId": "1", "name": "f"}}}),
+        ("contentBlockDelta", {"delta": {"toolUse": {"input": arguments}}}),
+        ("contentBlockStop", {}),
+        ("messageStop", {"stopReason": reason}),
+    )
+
+
 def test_arguments_that_are_no_object_are_an_error_of_the_provider() -> None:
-    start = {"start": {"toolUse": {"toolUseId": "1", "name": "f"}}}
     for told in ('{"half', "[1]"):
         with pytest.raises(ProviderError, match="cannot be read"):
-            read(
-                ("contentBlockStart", start),
-                ("contentBlockDelta", {"delta": {"toolUse": {"input": told}}}),
-                ("contentBlockStop", {}),
-            )
+            called(told, "tool_use")
+
+
+def test_a_call_that_was_cut_for_want_of_tokens_is_left_out() -> None:
+    assert called('{"half', "max_tokens") == [Finish("length", provider_reason="max_tokens")]
 
 
 NAMES = ("contentBlockDelta", "contentBlockStart", "contentBlockStop", "messageStop", "metadata", "x")

@@ -55,10 +55,10 @@ def media(draw: st.DrawFn, kinds: tuple[str, ...] = ("image", "audio", "video", 
     return Media(kind, mime, url="s3://bucket/" + draw(st.text(max_size=5)), name=name)
 
 
-calls = st.builds(ToolCall, names, mappings, ids)
+calls = st.builds(ToolCall, names, mappings, ids.map("c-".__add__))
 pieces = st.builds(Text, st.text(min_size=1)) | media(("image", "video"))
 outputs = st.text() | mappings | st.lists(pieces, min_size=2, max_size=3).map(tuple)
-results = st.builds(ToolResult, st.just(""), outputs, ids, st.booleans())
+results = st.builds(ToolResult, st.just(""), outputs, ids.map("r-".__add__), st.booleans())
 thoughts = st.builds(Thought, st.text(), st.none() | seals) | st.builds(Thought, st.just(""), seals, st.just(True))
 parts = st.builds(Text, texts) | thoughts | media() | calls | results | marks
 tools = st.builds(Tool, names, st.none() | st.text(min_size=1), mappings)

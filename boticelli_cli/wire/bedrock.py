@@ -1,0 +1,24 @@
+"""Amazon Bedrock: what its two ways of asking have in common. They are `bedrock_converse` and `bedrock_invoke`."""
+
+from boticelli_cli.wire.bedrock_errors import (
+    PROVIDER,
+    decode_error,
+    decode_failure,
+    encode_error,
+    error_name,
+    not_installed,
+)
+from boticelli_cli.wire.bedrock_invoke import is_claude
+from boticelli_cli.wire.bedrock_listing import decode_models, encode_models
+
+__all__ = [
+    "PROVIDER",
+    "decode_error",
+    "decode_failure",
+    "decode_models",
+    "encode_error",
+    "encode_models",
+    "error_name",
+    "is_claude",
+    "not_installed",
+]
