@@ -38,7 +38,8 @@ class HttpDriver:
     """The `Driver` of one account at a provider. `aclose` closes its connections.
 
     `provider` is what messages call it. `key_hint` says what to do about credentials that were refused, and
-    `unknown_hint` about a model that the provider does not have.
+    `unknown_hint` about a model that the provider does not have. `listing` is where the models are listed, if that is
+    elsewhere.
     """
 
     def __init__(
@@ -49,10 +50,12 @@ class HttpDriver:
         *,
         key_hint: str | None = None,
         unknown_hint: Callable[[str], str | None] = lambda model: None,
+        listing: Endpoint | None = None,
     ) -> None:
         self._provider = provider
         self._dialect = dialect
         self._endpoint = endpoint
+        self._listing = listing or endpoint
         self._key_hint = key_hint
         self._unknown_hint = unknown_hint
 
@@ -61,6 +64,7 @@ class HttpDriver:
 
     async def aclose(self) -> None:
         await self._endpoint.aclose()
+        await self._listing.aclose()
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[AsyncIterator[Delta], None]:
@@ -89,7 +93,7 @@ class HttpDriver:
         page: str | None = None
         with self._naming(""):
             while True:
-                answer = await self._endpoint.get(self._dialect.models_path(page), patience)
+                answer = await self._listing.get(self._dialect.models_path(page), patience)
                 models, page = self._dialect.decode_models(answer.body)
                 found += models
                 if page is None:

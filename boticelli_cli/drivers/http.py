@@ -19,7 +19,7 @@ import httpx
 from boticelli_cli.drivers.patience import CONNECT, Patience
 from boticelli_cli.errors import ProviderError, RefusedError, StreamError, UnreachableError
 
-__all__ = ["Answer", "Chunks", "Endpoint", "ErrorReader", "Outgoing", "no_headers"]
+__all__ = ["Answer", "Chunks", "Endpoint", "ErrorReader", "FailureReader", "Outgoing", "no_headers"]
 
 _WRITE = 120.0
 """Seconds that a provider may take nothing of a request's body."""
@@ -32,6 +32,9 @@ _MOST_OF_AN_ERROR = 100_000
 
 ErrorReader = Callable[[int, bytes, str | None], ProviderError]
 """Makes an error of a status, a body and the `Retry-After` header."""
+
+FailureReader = Callable[[int, bytes, Mapping[str, str]], ProviderError]
+"""Makes an error of a status, a body and all headers, for providers that say in one of them what it is."""
 
 Chunks = AsyncIterator[bytes]
 
@@ -61,8 +64,9 @@ class Endpoint:
     """A provider's address, and the client that goes there: made when it is first used, and kept.
 
     `authorize` gives the headers that a request needs to be let in; `read_error` makes an error of what comes
-    back with a status of 400 or more. `named_by` is where people set the address. With `wide`, the client is one that
-    carries hundreds of streams at once (aiohttp beneath httpx), which takes longer to load.
+    back with a status of 400 or more, or `read_failure` does, if given. `named_by` is where people set the address.
+    With `wide`, the client is one that carries hundreds of streams at once (aiohttp beneath httpx), which takes longer
+    to load.
     """
 
     def __init__(
@@ -72,6 +76,7 @@ class Endpoint:
         *,
         authorize: Callable[[Outgoing], Awaitable[Mapping[str, str]]] = no_headers,
         read_error: ErrorReader,
+        read_failure: FailureReader | None = None,
         named_by: str = "its base URL",
         wide: bool = False,
     ) -> None:
@@ -80,6 +85,7 @@ class Endpoint:
         self._base_url = base_url
         self._authorize = authorize
         self._read_error = read_error
+        self._read_failure = read_failure
         self._wide = wide
         self._client: httpx.AsyncClient | None = None
 
@@ -131,7 +137,7 @@ class Endpoint:
             if response.status_code >= 400:
                 with self._translating(patience):
                     said = await patience.wait_for(_beginning(response))
-                raise self._read_error(response.status_code, said, response.headers.get("retry-after"))
+                raise self._failure(response, said)
             yield response
         finally:
             await response.aclose()
@@ -145,6 +151,11 @@ class Endpoint:
                     except StopAsyncIteration:
                         return
                 yield piece
+
+    def _failure(self, response: httpx.Response, said: bytes) -> ProviderError:
+        if self._read_failure is not None:
+            return self._read_failure(response.status_code, said, response.headers)
+        return self._read_error(response.status_code, said, response.headers.get("retry-after"))
 
     def _redirected(self, response: httpx.Response) -> ProviderError:
         """A redirect is not followed: the key is for the address that was given."""

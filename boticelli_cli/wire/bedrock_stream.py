@@ -41,15 +41,21 @@ class FrameBody:
                 for delta in read(frame):
                     self._given = True
                     yield delta
-        except StreamError:
-            raise
         except ProviderError as error:
+            error.provider = PROVIDER  # those of Anthropic's events say another
+            if isinstance(error, StreamError):
+                raise
             break_off(error, given=self._given)
 
     def end(self) -> Iterator[Delta]:
         if not self._frames.is_empty:
             raise broke_off(given=self._given)
-        yield self._reader.finish()
+        try:
+            finish = self._reader.finish()
+        except ProviderError as error:
+            error.provider = PROVIDER
+            raise
+        yield finish
 
 
 def broke_off(*, given: bool) -> StreamError:

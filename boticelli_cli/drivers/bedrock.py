@@ -1,0 +1,80 @@
+"""Amazon Bedrock over HTTP: Claude in Anthropic's words, by InvokeModel, and every other model in Converse's."""
+
+from collections.abc import Callable
+from typing import Final
+from urllib.parse import quote
+
+from boticelli_cli.drivers.bedrock_access import BedrockAccess
+from boticelli_cli.drivers.dialect import Dialect, HttpDriver
+from boticelli_cli.drivers.http import Endpoint
+from boticelli_cli.messages import Request, Response
+from boticelli_cli.wire import bedrock_converse as converse
+from boticelli_cli.wire import bedrock_invoke as invoke
+from boticelli_cli.wire.bedrock import PROVIDER, decode_error, decode_failure, decode_models, is_claude
+from boticelli_cli.wire.body import Encoded
+from boticelli_cli.wire.stream import BodyReader
+
+__all__ = ["bedrock_driver"]
+
+
+def bedrock_driver(
+    access: BedrockAccess, *, unknown_hint: Callable[[str], str | None] = lambda model: None, wide: bool = False
+) -> HttpDriver:
+    """The driver of one account's models at Bedrock. Raises CredentialsError where no region is known.
+
+    With `wide`, it carries hundreds of streams at once. `unknown_hint` says what to do about a model that is not there.
+    """
+
+    def endpoint(url: str) -> Endpoint:
+        return Endpoint(
+            PROVIDER,
+            url,
+            authorize=access.headers,
+            read_error=decode_error,
+            read_failure=decode_failure,
+            named_by="AWS_ENDPOINT_URL_BEDROCK_RUNTIME",
+            wide=wide,
+        )
+
+    at, listing = endpoint(access.url), endpoint(access.listing_url)
+    return HttpDriver(PROVIDER, _DIALECT, at, key_hint=access.key_hint, unknown_hint=unknown_hint, listing=listing)
+
+
+def _is_invoked(request: Request) -> bool:
+    """Whether a request goes by InvokeModel: to Claude, unless its options are in the words of Converse."""
+    return is_claude(request.model) and request.dialect != PROVIDER
+
+
+def _encode(request: Request, streamed: bool) -> Encoded:
+    if _is_invoked(request):
+        return invoke.encode_request(request, streamed=streamed)
+    return converse.encode_request(request, streamed=streamed)
+
+
+def _path(request: Request, streamed: bool) -> str:
+    if _is_invoked(request):
+        action = "invoke-with-response-stream" if streamed else "invoke"
+    else:
+        action = "converse-stream" if streamed else "converse"
+    return f"/model/{quote(request.model, safe=_PLAIN)}/{action}"
+
+
+def _reader(request: Request) -> BodyReader:
+    return invoke.InvokeBody() if _is_invoked(request) else converse.ConverseBody()
+
+
+def _decode(request: Request, body: bytes) -> Response:
+    return invoke.decode_response(body) if _is_invoked(request) else converse.decode_response(body)
+
+
+_PLAIN: Final = "!$&'()*+,;=:@~"
+"""What may stand in a path as it is (RFC 3986): aiohttp would undo its encoding, and the signature be another's."""
+
+_DIALECT: Final = Dialect(
+    encode=_encode,
+    path=_path,
+    reader=_reader,
+    decode=_decode,
+    models_path=lambda page: "/foundation-models",
+    decode_models=decode_models,
+)
