@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from boticelli_cli.account_drivers import list_models
 from boticelli_cli.catalog import EMBEDDED, PROVIDERS, Catalog, Model, place
-from boticelli_cli.config import Config, cache_folder, environment, media_folder, read_config
+from boticelli_cli.config import Config, cache_folder, environment, key_store, media_folder, read_config
 from boticelli_cli.drivers.base import Driver
 from boticelli_cli.errors import UsageError, did_you_mean
 from boticelli_cli.events import Event
@@ -24,8 +25,9 @@ from boticelli_cli.narrative.model import InputPart, Narrative, Variable
 from boticelli_cli.narrative.saves import save_path, with_save_paths
 from boticelli_cli.narrative.variables import bind
 from boticelli_cli.prices import cost_usd
-from boticelli_cli.providers import DRIVEN, Providers, list_models, today
+from boticelli_cli.providers import Providers, accounts_for, today
 from boticelli_cli.routing.estimate import estimate_tokens, text_tokens
+from boticelli_cli.routing.router import AUTO
 from boticelli_cli.runs.answer import write_answer, write_bytes
 from boticelli_cli.runs.executor import MAX_PARALLEL, execute
 from boticelli_cli.runs.media_folder import MediaFolder
@@ -199,15 +201,20 @@ def prepare(
     config = read_config(environment(), Path())
     notices += config.notices
     default = EMBEDDED if driver is not None else default_model(config)
-    if model is None and driver is None and any(act.settings.model is None for act in narrative.acts):
+    if (
+        model is None
+        and driver is None
+        and default != AUTO
+        and any(act.settings.model is None for act in narrative.acts)
+    ):
         embedded = ", the embedded one," if default == EMBEDDED else ""
         notices.append(f"no model is set: '{default}'{embedded} answers (-m sets another)")
-    narrative = _with_model(narrative, model, default)
+    narrative = _with_model(narrative, model, default, alone=rehearse)
     narrative = pick(narrative, only=only, start=start)
     scope = bind(narrative, variables or {}, environment())
     check_bound(narrative, scope)
     plan = make_plan(with_save_paths(narrative, scope))
-    catalog = _catalog()
+    catalog = _catalog(config)
     providers = None
     if driver is None:
         notices += check_models(plan, config, catalog, need_keys=not dry)
@@ -253,7 +260,7 @@ async def _perform(
         driver,
         run_id=_new_run_id(),
         scope=prepared.scope,
-        provider_of=_provider_of,
+        provider_of=providers.provider_of if providers is not None else _provider_of,
         cost_of=prepared.cost_of,
         expect=estimate_tokens if expecting else None,
         max_parallel=max_parallel,
@@ -297,10 +304,10 @@ def models(day: date, *, provider: str | None = None, live: bool = False, retire
     """
     from boticelli_cli.drivers.rehearsal import MODELS
 
-    if provider is not None and provider not in PROVIDERS:
-        hint = did_you_mean(provider, PROVIDERS) or f"; there are {', '.join(PROVIDERS)}"
-        raise UsageError(f"unknown provider '{provider}'{hint}")
-    known = (*_catalog().models(), *(Model(name, EMBEDDED, "sse") for name in MODELS))
+    config = read_config(environment(), Path())
+    if provider not in (None, EMBEDDED):
+        _refuse_unknown_provider(provider, config)
+    known = (*_catalog(config).models(), *(Model(name, EMBEDDED, "sse") for name in MODELS))
     return tuple(
         model
         for model in known
@@ -316,20 +323,30 @@ async def refresh_models(provider: str | None = None) -> int:
     Without a `provider`, all are asked that there is an account for. Raises CredentialsError and ProviderError.
     """
     config = read_config(environment(), Path())
-    asked = [provider] if provider is not None else [each for each in DRIVEN if config.accounts_of(each)] or DRIVEN[:1]
+    if provider is not None:
+        _refuse_unknown_provider(provider, config)
+    given = {account.provider: None for account in config.accounts if account.is_given and account.lacks is None}
     count = 0
-    for each in asked:
-        if each not in DRIVEN:
-            raise UsageError(f"{each} cannot be asked which models it has; there is {', '.join(DRIVEN)}")
-        listed = await list_models(config, each)
-        keep_listing(cache_folder(environment()), each, listed)
+    for name in (provider,) if provider is not None else given or ("gemini",):
+        asked = config.providers[name]
+        [account, *_] = accounts_for(config, asked)
+        listed = await list_models(account, asked, _catalog(config), key_store(environment()))
+        keep_listing(cache_folder(environment()), name, listed)
         count += len(listed)
     return count
 
 
+def _refuse_unknown_provider(name: str, config: Config) -> None:
+    if name not in config.providers:
+        known = (*config.providers, EMBEDDED)
+        hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
+        raise UsageError(f"unknown provider '{name}'{hint}")
+
+
 def limits() -> list[LimitState]:
     """What is left of every limit that is known. Raises ConfigError."""
-    return list(limit_states(read_config(environment(), Path()), _catalog(), environment()))
+    config = read_config(environment(), Path())
+    return list(limit_states(config, _catalog(config), environment()))
 
 
 def unlimited_accounts() -> list[str]:
@@ -364,9 +381,12 @@ def narrative_schema() -> dict[str, Any]:
     return json_schema()
 
 
-def _catalog() -> Catalog:
+def _catalog(config: Config) -> Catalog:
     """What is known of models, and what providers have listed since."""
-    return with_listings(Catalog.builtin(), cache_folder(environment()), DRIVEN)
+    others = [each for each in config.providers.values() if each.name not in PROVIDERS]
+    like = {each.name: each.dialect for each in others if each.dialect != "openai"}
+    catalog = Catalog.builtin().with_providers(config.providers, like=like)
+    return with_listings(catalog, cache_folder(environment()), config.providers)
 
 
 def _rehearsal_model(model: str | None) -> str:
@@ -375,10 +395,20 @@ def _rehearsal_model(model: str | None) -> str:
     return model or EMBEDDED
 
 
-def _with_model(narrative: Narrative, model: str | None, default: str) -> Narrative:
-    """The narrative with a model for every act: the given one, or its own, or the default."""
+def _with_model(narrative: Narrative, model: str | None, default: str, *, alone: bool = False) -> Narrative:
+    """The narrative with a model for every act: the given one, or its own, or the default.
+
+    With `alone`, nobody is asked in its place.
+    """
     acts = tuple(
-        replace(act, settings=replace(act.settings, model=model or act.settings.model or default))
+        replace(
+            act,
+            settings=replace(
+                act.settings,
+                model=model or act.settings.model or default,
+                fallback=() if alone else act.settings.fallback,
+            ),
+        )
         for act in narrative.acts
     )
     return replace(narrative, acts=acts, model=model or narrative.model or default)

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from boticelli_cli.catalog import Catalog, Limits
-from boticelli_cli.config import Account, Config, state_folder
+from boticelli_cli.config import Account, Config, Provider, state_folder
+from boticelli_cli.routing.day import Reset, pacific_day, utc_day
 
 if TYPE_CHECKING:
     from boticelli_cli.routing.ledger import Used
 
-__all__ = ["LimitState", "has_limits", "ledger_path", "limit_states", "limits_of"]
+__all__ = ["LimitState", "day_of", "has_limits", "ledger_path", "limit_states", "limits_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,6 @@ class LimitState:
 
 def limit_states(config: Config, catalog: Catalog, environ: Mapping[str, str]) -> Iterator["LimitState"]:
     """What is left of every limit that is known: of each account, each model that it may ask only so much."""
-    from boticelli_cli.routing.day import pacific_day
     from boticelli_cli.routing.ledger import Ledger
 
     ledger = Ledger(ledger_path(state_folder(environ)))
@@ -40,7 +40,7 @@ def limit_states(config: Config, catalog: Catalog, environ: Mapping[str, str]) -
             for model in dict.fromkeys((*written, *of_tier)):
                 limits = limits_of(config, catalog, account, model)
                 used = ledger.usage(account.counted_as, model, now)
-                until = used.spent_until or pacific_day(now).end
+                until = used.spent_until or day_of(config.providers[account.provider])(now).end
                 yield LimitState(account, model, limits, used, datetime.fromtimestamp(until, UTC))
     finally:
         ledger.close()
@@ -50,6 +50,11 @@ def has_limits(config: Config, account: Account) -> bool:
     """Whether there is any model of which an account may ask only so much."""
     written = any(provider == account.provider for provider, _ in config.limits)
     return written or account.tier is not None
+
+
+def day_of(provider: Provider) -> Reset:
+    """The day that a provider counts by: Google's, or for want of a better word everybody's."""
+    return pacific_day if provider.dialect == "gemini" else utc_day
 
 
 def limits_of(config: Config, catalog: Catalog, account: Account, model: str) -> Limits:

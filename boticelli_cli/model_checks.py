@@ -2,20 +2,23 @@
 
 from collections.abc import Iterator
 
-from boticelli_cli.catalog import DEFAULTS, EMBEDDED, Catalog
+from boticelli_cli.catalog import DEFAULTS, EMBEDDED, Catalog, Resolved
 from boticelli_cli.config import Config
 from boticelli_cli.errors import CredentialsError, InputError, Problem, UsageError
 from boticelli_cli.fitting import fit, unreadable
 from boticelli_cli.messages import Media, Message, Request
 from boticelli_cli.narrative.model import Act
-from boticelli_cli.providers import DRIVEN, account_of, today
+from boticelli_cli.providers import accounts_for, today
+from boticelli_cli.routing.router import AUTO, decide
 from boticelli_cli.runs.plan import Plan
 
 __all__ = ["check_models", "default_model"]
 
 
 def default_model(config: Config) -> str:
-    """The model that answers when none is named: one that there is an account for, or the embedded one."""
+    """What is asked when no model is named: the routes, a model that there is an account for, or the embedded one."""
+    if config.routes.default:
+        return AUTO
     given = (account.provider for account in config.accounts if account.is_given)
     return next((DEFAULTS[provider] for provider in given if provider in DEFAULTS), EMBEDDED)
 
@@ -24,7 +27,8 @@ def check_models(plan: Plan, config: Config, catalog: Catalog, *, need_keys: boo
     """Check that every act's model can be asked here, and return what people should know of them first.
 
     Raises UsageError for models that are nobody's, or do not take what they are given, CredentialsError when
-    there is no key; unless keys are needed, that is only told.
+    there is no key for any that an act may be put to; unless keys are needed, that is only told. Acts whose model
+    depends on their prompt are looked at when they are asked.
     """
     problems: dict[str, Problem] = {}
     notices: dict[str, None] = {}
@@ -39,32 +43,28 @@ def check_models(plan: Plan, config: Config, catalog: Catalog, *, need_keys: boo
 
 
 def _check_act(act: Act, config: Config, catalog: Catalog, need_keys: bool) -> Iterator[str]:
-    settings = act.settings
-    resolved = catalog.resolve(settings.model or EMBEDDED, today())
+    request = _sketch(act)
     try:
-        placed = catalog.place(resolved.model)
+        decision = decide(request, config.routes, catalog, tokens=lambda request: 0)
     except UsageError as error:
-        near = catalog.nearest(resolved.model.rpartition("/")[2].lower(), "gemini", today())
+        near = catalog.nearest(request.model.rpartition("/")[2].lower(), "gemini", today())
         raise UsageError(f"{error.problems[0].message}{near}") from None
-    if placed.provider == EMBEDDED:
-        from boticelli_cli.drivers.rehearsal import refuse_unknown_model
-
-        refuse_unknown_model(resolved.model)
+    if not decision.is_by_name:
         return
-    if placed.provider not in DRIVEN:
-        message = (
-            f"act '{act.name}' asks for model '{settings.model}', but there is no driver for {placed.provider} here"
-        )
-        raise UsageError(message)
-    try:
-        account_of(config, placed.provider)
-    except CredentialsError as error:
-        if need_keys:
-            raise
-        yield error.message
+    targets = [catalog.resolve(model, today()) for model in decision.chain]
+    yield from _check_keys(targets, config, catalog, need_keys)
+    for target in targets:
+        if target.notice is not None:
+            yield target.notice
+        yield from _check_model(act, request, target.model, catalog, is_first=target is targets[0])
+
+
+def _sketch(act: Act) -> Request:
+    """As much of an act's request as is known before anything is filled in."""
+    settings = act.settings
     media = [Media(part.kind, "", name=part.filename) for part in act.input if part.kind != "text"]
-    request = Request(
-        placed.name,
+    return Request(
+        settings.model or EMBEDDED,
         (Message("user", tuple(media)),),
         system=None if settings.system is None else "…",
         temperature=settings.temperature,
@@ -73,10 +73,37 @@ def _check_act(act: Act, config: Config, catalog: Catalog, need_keys: bool) -> I
         stop=settings.stop or (),
         thinking=settings.thinking,
         options=settings.options or {},
+        fallback=settings.fallback or (),
     )
-    found = catalog.describe(resolved.model)
+
+
+def _check_keys(targets: list[Resolved], config: Config, catalog: Catalog, need_keys: bool) -> Iterator[str]:
+    """Raises the CredentialsError of the first model, unless another one can be asked."""
+    wanting: list[CredentialsError] = []
+    for target in targets:
+        provider = catalog.place(target.model).provider
+        if provider == EMBEDDED:
+            continue
+        try:
+            accounts_for(config, config.providers[provider])
+        except CredentialsError as error:
+            wanting.append(error)
+    if need_keys and len(wanting) == len(targets):
+        raise wanting[0]
+    yield from (error.message for error in wanting)
+
+
+def _check_model(act: Act, request: Request, model: str, catalog: Catalog, *, is_first: bool) -> Iterator[str]:
+    """What of a request a model does not take. Raises UsageError for contents, if it is the first to be asked."""
+    placed = catalog.place(model)
+    if placed.provider == EMBEDDED:
+        from boticelli_cli.drivers.rehearsal import refuse_unknown_model
+
+        refuse_unknown_model(model)
+        return
+    found = catalog.describe(model)
     if wrong := unreadable(request, found):
-        raise UsageError([Problem(f"act '{act.name}': {sentence}") for sentence in wrong])
-    if resolved.notice is not None:
-        yield resolved.notice
-    yield from fit(request, found, catalog.call_of(resolved.model))[1]
+        if is_first:
+            raise UsageError([Problem(f"act '{act.name}': {sentence}") for sentence in wrong])
+        yield from (f"act '{act.name}': {sentence}" for sentence in wrong)
+    yield from fit(request, found, catalog.call_of(model))[1]

@@ -1,6 +1,7 @@
-"""The providers that can be asked here: for each account and way of calling a driver, its limits and its retries.
+"""The providers that can be asked here: what stands between a request and the accounts that may answer it.
 
-Dispatch → WithRetries → Pool → WithReset → Limited, where an account has limits → Gemini or GeminiLive
+Router → Dispatch → Transformed → WithRetries → Pool → WithReset → Limited → AccountDriver; what an account, or a
+provider, has no need of is left out.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,25 +9,24 @@ from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from boticelli_cli.catalog import EMBEDDED, Call, Catalog, ListedModel
-from boticelli_cli.config import Account, Config, state_folder
+from boticelli_cli.account_drivers import AccountDriver, Locked, Opener, key_hint
+from boticelli_cli.catalog import EMBEDDED, Call, Catalog
+from boticelli_cli.config import Account, Config, Provider, key_store, state_folder
 from boticelli_cli.drivers.base import Driver
 from boticelli_cli.errors import CredentialsError, UsageError
-from boticelli_cli.limit_states import has_limits, ledger_path, limits_of
-from boticelli_cli.listings import calls_of
+from boticelli_cli.limit_states import day_of, has_limits, ledger_path, limits_of
 from boticelli_cli.messages import Request
 from boticelli_cli.routing.dispatch import Dispatch
+from boticelli_cli.routing.fallback import Router
 
 if TYPE_CHECKING:
-    from boticelli_cli.drivers.gemini_access import GeminiAccess
+    from boticelli_cli.routing.accounts import Member
     from boticelli_cli.routing.ledger import Ledger
     from boticelli_cli.routing.quota import Limited
     from boticelli_cli.routing.roster import Roster
+    from boticelli_cli.routing.standings import Standings
 
-__all__ = ["DRIVEN", "Providers", "account_of", "list_models", "today"]
-
-DRIVEN = ("gemini",)
-"""The providers that there are drivers for, beside the embedded model's."""
+__all__ = ["Providers", "accounts_for", "today"]
 
 
 def today() -> date:
@@ -45,64 +45,77 @@ class Providers:
         self._config = config
         self._catalog = catalog
         self._state = state_folder(environ)
-        self._wide = wide
-        self._ledger: Ledger | None = None
-        self._rosters: dict[str, Roster] = {}
+        self._opener = Opener(catalog, key_store(environ), self._unknown_hint, wide)
         self.warnings: list[str] = []
+        self._begin()
+
+    def _begin(self) -> None:
+        self._ledger: Ledger | None = None
+        self._standings: dict[str, tuple[Roster, Standings]] = {}
         self._closing = AsyncExitStack()
-        self.driver: Driver = Dispatch(catalog, self._make, today=today())
+        self._router = Router(
+            Dispatch(self._catalog, self._make, today=today()),
+            routes=self._config.routes,
+            catalog=self._catalog,
+            dialect_of=self._dialect_of,
+        )
+
+    @property
+    def driver(self) -> Driver:
+        return self._router
+
+    def provider_of(self, model: str) -> str:
+        """Who is asked first for a model; "unknown" where that depends on the request."""
+        try:
+            decision = self._router.decide(Request(model, ()))
+        except UsageError:
+            return "unknown"
+        return self._catalog.place(decision.chain[0]).provider if decision.is_by_name else "unknown"
 
     async def aclose(self) -> None:
         """Close all connections. What is asked afterwards opens new ones."""
-        closing, self._closing = self._closing, AsyncExitStack()
-        self._ledger = None
-        self._rosters = {}
-        self.driver = Dispatch(self._catalog, self._make, today=today())
+        closing = self._closing
+        self._begin()
         await closing.aclose()
 
-    def _make(self, provider: str, call: Call) -> Driver:
-        if provider == EMBEDDED:
+    def _make(self, name: str, call: Call) -> Driver:
+        if name == EMBEDDED:
             from boticelli_cli.drivers.rehearsal import Rehearsal
 
             return Rehearsal()
-        from boticelli_cli.routing.accounts import Member, Pool
-        from boticelli_cli.routing.day import pacific_day
-        from boticelli_cli.routing.resets import WithReset
+        from boticelli_cli.routing.accounts import Pool
         from boticelli_cli.routing.retries import BROKEN, UNREACHABLE, WithRetries
-        from boticelli_cli.routing.roster import Roster
 
-        account = account_of(self._config, provider)
-        driver = self._gemini(account, call)
+        provider = self._config.providers[name]
+        try:
+            accounts = accounts_for(self._config, provider)
+        except CredentialsError as error:
+            return Locked(error)
+        roster, standings = self._standings_of(name)
+        members = [self._member(account, provider, call) for account in accounts]
+        pool = Pool(members, provider=name, roster=roster, standings=standings)
+        driver: Driver = WithRetries(pool, unreachable=UNREACHABLE if call == "live" else BROKEN)
+        if provider.transformers:
+            from boticelli_cli.routing.transformers import Transformed
+
+            named = [(each.name, each.argument) for each in provider.transformers]
+            driver = Transformed(driver, name, named, dialect=provider.dialect)
+        return driver
+
+    def _member(self, account: Account, provider: Provider, call: Call) -> "Member":
+        from boticelli_cli.routing.accounts import Member
+        from boticelli_cli.routing.resets import WithReset
+
+        driver: Driver = AccountDriver(self._opener, account, provider, call, self._closing)
         delay: Callable[[Request], float] | None = None
         if has_limits(self._config, account):  # what counts requests takes a while to load
-            driver = limited = self._limited(driver, account)
+            driver = limited = self._limited(driver, account, provider)
             delay = limited.delay
-        driver = WithReset(driver, reset=pacific_day)
-        member = Member(account.name, driver, account.counted_as, account.priority, account.max_concurrent, delay)
-        pool = Pool([member], provider=provider, roster=self._rosters.setdefault(provider, Roster()))
-        return WithRetries(pool, unreachable=UNREACHABLE if call == "live" else BROKEN)
+        if provider.dialect == "gemini":  # of all those only Google means a day by its quota errors
+            driver = WithReset(driver, reset=day_of(provider))
+        return Member(account.name, driver, account.counted_as, account.priority, account.max_concurrent, delay)
 
-    def _gemini(self, account: Account, call: Call) -> Driver:
-        if call == "live":
-            from boticelli_cli.drivers.gemini_live import GeminiLive
-
-            live = GeminiLive(_access(account), self._catalog)
-            self._closing.push_async_callback(live.aclose)
-            return live
-        from boticelli_cli.drivers.gemini import Gemini
-
-        gemini = Gemini(_access(account), unknown_hint=self._unknown_hint, wide=self._wide)
-        self._closing.push_async_callback(gemini.aclose)
-        return gemini
-
-    def _unknown_hint(self, model: str) -> str:
-        """What to do about a model that Gemini does not have, or not for this key."""
-        if self._catalog.find(f"gemini/{model}") is not None:
-            return "not every key has every model; boticelli models lists others"
-        return f"boticelli models lists them{self._catalog.nearest(model, 'gemini', today())}"
-
-    def _limited(self, driver: Driver, account: Account) -> "Limited":
-        from boticelli_cli.routing.day import pacific_day
+    def _limited(self, driver: Driver, account: Account, provider: Provider) -> "Limited":
         from boticelli_cli.routing.ledger import Ledger
         from boticelli_cli.routing.quota import Limited
 
@@ -115,47 +128,38 @@ class Providers:
             counted_as=account.counted_as,
             limits_of=lambda model: limits_of(self._config, self._catalog, account, model),
             ledger=self._ledger,
-            reset=pacific_day,
+            reset=day_of(provider),
         )
 
+    def _standings_of(self, provider: str) -> "tuple[Roster, Standings]":
+        """What is known of a provider's accounts, however its models are called."""
+        if provider not in self._standings:
+            from boticelli_cli.routing.account_book import AccountBook
+            from boticelli_cli.routing.roster import Roster
+            from boticelli_cli.routing.standings import Standings
 
-async def list_models(config: Config, provider: str) -> list[ListedModel]:
-    """The models that a provider says an account can ask. Raises ProviderError, and CredentialsError without one."""
-    from boticelli_cli.drivers.gemini import Gemini
+            roster, warn = Roster(), self.warnings.append
+            book = AccountBook(ledger_path(self._state), warn=warn)
+            self._standings[provider] = roster, Standings(roster, book=book, warn=warn)
+        return self._standings[provider]
 
-    access = _access(account_of(config, provider))
-    if access.is_vertex:
-        raise UsageError("Vertex AI does not list its models where the Gemini API does; --refresh needs a key")
-    gemini = Gemini(access)
-    try:
-        return [
-            ListedModel(each.name, each.input_limit, each.output_limit, calls_of(each.methods))
-            for each in await gemini.models()
-        ]
-    finally:
-        await gemini.aclose()
+    def _dialect_of(self, provider: str) -> str:
+        return EMBEDDED if provider == EMBEDDED else self._config.providers[provider].dialect
 
-
-def account_of(config: Config, provider: str) -> Account:
-    """The account that asks a provider: of several, the one with the lowest priority. Raises CredentialsError."""
-    accounts = config.accounts_of(provider)
-    if not accounts:
-        raise CredentialsError(f"there is no key for {provider}", provider=provider, hint=_HINTS[provider])
-    account = next((each for each in accounts if each.lacks is None), accounts[0])
-    if account.lacks is not None:
-        message = f"account '{account.name}' has no key for {provider}: {account.lacks}"
-        raise CredentialsError(message, provider=provider, hint=_HINTS[provider])
-    return account
+    def _unknown_hint(self, provider: str, model: str) -> str:
+        """What to do about a model that a provider does not have, or not for this key."""
+        if self._catalog.find(f"{provider}/{model}") is not None:
+            return "not every key has every model; boticelli models lists others"
+        return f"boticelli models lists them{self._catalog.nearest(model, provider, today())}"
 
 
-def _access(account: Account) -> "GeminiAccess":
-    from boticelli_cli.drivers.gemini_access import GeminiAccess
-
-    name = account.name if account.is_named else None
-    return GeminiAccess(account.api_key, account.base_url, account.project, account.location, name)
-
-
-_HINTS = {
-    "gemini": "set GEMINI_API_KEY to a key from https://aistudio.google.com/apikey; "
-    "without one, --rehearse shows the run on the embedded model",
-}
+def accounts_for(config: Config, provider: Provider) -> tuple[Account, ...]:
+    """The accounts that can ask a provider, those with the lowest priority first. Raises CredentialsError."""
+    accounts = config.accounts_of(provider.name)
+    able = tuple(account for account in accounts if account.lacks is None)
+    if able:
+        return able
+    message = f"there is no key for {provider.name}"
+    if accounts:
+        message = f"account '{accounts[0].name}' has no key for {provider.name}: {accounts[0].lacks}"
+    raise CredentialsError(message, provider=provider.name, hint=key_hint(provider))

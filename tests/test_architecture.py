@@ -50,15 +50,39 @@ MAP: dict[str, set[str]] = {
     # the parts, joined
     "listings": {"catalog", "runs"},
     "limit_states": {"catalog", "config", "routing"},
+    "account_drivers": {
+        *(
+            "errors",
+            "messages",
+            "catalog",
+            "fitting",
+            "config",
+            "credentials",
+            "keystore",
+            "listings",
+            "wire",
+            "drivers",
+        ),
+    },
     "providers": {
-        *("errors", "messages", "catalog", "config", "listings", "limit_states", "drivers", "routing"),
+        *("errors", "messages", "catalog", "config", "limit_states", "account_drivers", "drivers", "routing"),
     },
     "model_checks": {
-        *("errors", "messages", "catalog", "fitting", "config", "narrative", "providers", "drivers", "runs"),
+        *("errors", "messages", "catalog", "fitting", "config", "narrative", "providers", "drivers", "routing", "runs"),
     },
     "app": {
         *("errors", "messages", "events", "catalog", "fitting", "prices", "config", "narrative"),
-        *("drivers", "routing", "runs", "gateway", "listings", "limit_states", "providers", "model_checks"),
+        *(
+            "drivers",
+            "routing",
+            "runs",
+            "gateway",
+            "listings",
+            "limit_states",
+            "account_drivers",
+            "providers",
+            "model_checks",
+        ),
     },
     "keys": {"errors", "config", "keystore"},
     "cli": {"app", "keys", "errors", "events", "views"},

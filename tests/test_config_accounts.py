@@ -95,7 +95,7 @@ def test_bedrock_is_there_and_given_when_somebody_says_that_they_are_at_aws(fold
         ("provider: openai, region: r", "'region' is for bedrock"),
         ("provider: bedrock, region: 'x.evil.test/#'", "'region' is 'x.evil.test/#'; a region looks like eu-central-1"),
         ("provider: bedrock, profile: p, api_key: k", "there is 'api_key' already; one of them is enough"),
-        ("provider: openai, tier: free", "of openai no tiers are known; leave it out, and set 'limits'"),
+        ("provider: bedrock, tier: free", "of bedrock no tiers are known; leave it out, and set 'limits'"),
         ("provider: rehearsal", "unknown provider 'rehearsal'"),
     ],
 )

@@ -1,5 +1,6 @@
 """What can be asked here, and by whom."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,12 +10,15 @@ from boticelli_cli.config import Account, Config
 from boticelli_cli.errors import CredentialsError, UsageError
 from boticelli_cli.limit_states import limits_of
 from boticelli_cli.model_checks import check_models, default_model
-from boticelli_cli.providers import account_of
+from boticelli_cli.providers import accounts_for
+from boticelli_cli.routes import Alias, Routes
 from boticelli_cli.runs.plan import make_plan
 from tests.narrative.writing import narrative
 
 CATALOG = Catalog.builtin()
-KEYED = Config(accounts=(Account("main", "gemini", "k", tier="free", max_concurrent=4),))
+MAIN = Account("main", "gemini", "k", tier="free", max_concurrent=4)
+CLAUDE = Account("anthropic", "anthropic", "k")
+KEYED = Config(accounts=(MAIN, CLAUDE))
 
 
 def notices(acts: str, config: Config = KEYED) -> list[str]:
@@ -55,20 +59,47 @@ def test_what_a_model_cannot_read_is_a_mistake_and_all_are_told() -> None:
     film = "data:video/mp4;base64,AAAA"
     acts = f"""
   a: {{prompt: What is this?, model: gemini-3.5-live-translate-preview, input: [{{type: video, base64: "{film}"}}]}}
-  b: {{prompt: Two., model: claude-sonnet-5-5}}
+  b: {{prompt: "Two.", model: claude-sonnet-5-5, input: [{{type: video, base64: "{film}"}}]}}
   c: {{prompt: Three., model: nobodys}}
 """
     with pytest.raises(UsageError) as caught:
         notices(acts)
     said = str(caught.value)
     assert "act 'a': gemini-3.5-live-translate-preview takes no video, only audio" in said
-    assert "act 'b' asks for model 'claude-sonnet-5-5', but there is no driver for anthropic here" in said
+    assert "act 'b': claude-sonnet-5-5 takes no video, only text, image, document" in said
     assert "it is not known whose model 'nobodys' is" in said
 
 
-def test_of_several_accounts_the_first_that_has_a_key_asks() -> None:
+def test_accounts_without_their_key_are_passed_over() -> None:
     accounts = (Account("first", "gemini", lacks="$K is not set"), Account("second", "gemini", "k"))
-    assert account_of(Config(accounts=accounts), "gemini").name == "second"
+    config = Config(accounts=accounts)
+    assert [account.name for account in accounts_for(config, config.providers["gemini"])] == ["second"]
+
+
+def test_a_model_without_a_key_is_told_of_when_another_can_answer() -> None:
+    told = notices("  a: {prompt: One., model: gpt-6.2-sol, fallback: gemini-3.8-flash}")
+    assert told == ["there is no key for openai"]
+    with pytest.raises(CredentialsError, match="there is no key for openai"):
+        notices("  a: {prompt: One., model: gpt-6.2-sol, fallback: gpt-6-luna}")
+
+
+def test_what_a_fallback_cannot_read_is_told() -> None:
+    film = "data:video/mp4;base64,AAAA"
+    acts = f'  a: {{prompt: One., model: gemini-3.8-flash, fallback: claude-sonnet-5-5, input: [{{type: video, base64: "{film}"}}]}}'
+    assert notices(acts) == ["act 'a': claude-sonnet-5-5 takes no video, only text, image, document"]
+
+
+def test_an_alias_is_checked_as_what_is_asked_for_it() -> None:
+    config = replace(KEYED, routes=Routes(aliases=(Alias("gpt-*", ("gemini-2.0-flash-live",)),)))
+    assert notices("  a: {prompt: One., model: gpt-9}", config) == [
+        "gemini-2.0-flash-live was shut down on 2025-12-09; gemini-3.8-live answers instead"
+    ]
+
+
+def test_what_the_routes_will_choose_is_not_known_before() -> None:
+    config = replace(KEYED, routes=Routes(default=("gemini-3.8-flash",)))
+    assert default_model(config) == "auto"
+    assert notices("  a: {prompt: One., model: auto, thinking: 800}", config) == []
 
 
 @pytest.mark.parametrize(
@@ -85,9 +116,8 @@ def test_the_default_is_a_model_that_there_is_an_account_for(accounts: Any, expe
 
 def test_limits_are_those_written_over_those_of_the_tier() -> None:
     config = Config(limits={("gemini", "gemini-3.8-flash"): Limits(rpm=2)})
-    [main] = KEYED.accounts
-    assert limits_of(config, CATALOG, main, "gemini-3.8-flash") == Limits(2, 250_000, 20)
-    assert limits_of(config, CATALOG, main, "gemini-9-neon") == Limits()
+    assert limits_of(config, CATALOG, MAIN, "gemini-3.8-flash") == Limits(2, 250_000, 20)
+    assert limits_of(config, CATALOG, MAIN, "gemini-9-neon") == Limits()
     free = Account("other", "gemini", "k")
     assert limits_of(config, CATALOG, free, "gemini-3.8-flash") == Limits(rpm=2)
     assert limits_of(config, CATALOG, free, "gemini-3.6-flash") == Limits()

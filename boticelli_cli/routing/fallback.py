@@ -74,7 +74,7 @@ class Router:
             decision = self.decide(Request(model, ()))
         except UsageError:
             return True
-        if decision.route not in ("explicit", "alias"):
+        if not decision.is_by_name:
             return True
         return self._driver.supports_streaming(decision.chain[0])
 

@@ -36,6 +36,11 @@ class Decision:
     route: str
     reason: str
 
+    @property
+    def is_by_name(self) -> bool:
+        """Whether it depends on nothing of a request but the name of its model."""
+        return self.route in ("explicit", "alias")
+
 
 _at_hand: ContextVar[Decision | None] = ContextVar("decision", default=None)
 

@@ -87,4 +87,8 @@ def test_refresh_needs_a_key() -> None:
     assert (done.code, done.out) == (3, "")
     assert "there is no key for gemini" in done.err
     other = boticelli("models", "--refresh", "--provider", "anthropic")
-    assert (other.code, other.out) == (2, "")
+    assert (other.code, other.out) == (3, "")
+    assert "set ANTHROPIC_API_KEY" in other.err
+    unknown = boticelli("models", "--refresh", "--provider", "opnai")
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "did you mean 'openai'?" in unknown.err

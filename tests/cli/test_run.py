@@ -124,7 +124,6 @@ def test_mistakes_are_told_in_json_too(folder: Path) -> None:
         (["--only", "edti"], "there is no act 'edti' to run; did you mean 'edit'?"),
         (["--from", "zebra"], "there is no act 'zebra' to run; there are outline, edit"),
         (["-m", "rehearsal/fsat"], "there is no model 'rehearsal/fsat'; did you mean 'rehearsal/fast'?"),
-        (["-m", "claude-sonnet-5-5"], "there is no driver for anthropic here"),
         (["-m", "gemni/x"], "names unknown provider 'gemni'; did you mean 'gemini'?"),
         (["-m", "whatever"], "it is not known whose model 'whatever' is; write it as provider/model"),
         (["--rehearse", "-m", "gpt-5"], "--rehearse runs on 'rehearsal', but --model asks for 'gpt-5'"),

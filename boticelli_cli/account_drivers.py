@@ -1,0 +1,185 @@
+"""Drivers of accounts: each made of an account's key, its provider's address and the dialect that is spoken there."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol, cast
+
+from boticelli_cli.catalog import Call, Catalog, ListedModel
+from boticelli_cli.config import Account, Provider
+from boticelli_cli.credentials import key_of
+from boticelli_cli.drivers.access import Access
+from boticelli_cli.drivers.base import Driver
+from boticelli_cli.errors import CredentialsError, ProviderError, UsageError
+from boticelli_cli.fitting import token_limit_name
+from boticelli_cli.keystore import KeyStore
+from boticelli_cli.listings import calls_of
+from boticelli_cli.messages import Delta, Request, Response
+from boticelli_cli.wire import listing as wire
+
+__all__ = ["AccountDriver", "Locked", "Opener", "key_hint", "list_models"]
+
+
+class Opened(Driver, Protocol):
+    """A driver with connections of its own."""
+
+    async def aclose(self) -> None: ...
+
+
+class Listing(Opened, Protocol):
+    """A driver of a provider that says which models it has."""
+
+    async def models(self) -> list[wire.ListedModel]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opener:
+    """Makes the drivers of accounts. With `wide`, their clients carry hundreds of streams at once.
+
+    `unknown_hint` says what to do about a model that a provider does not have.
+    """
+
+    catalog: Catalog
+    store: KeyStore
+    unknown_hint: Callable[[str, str], str | None] = lambda provider, model: None
+    wide: bool = False
+
+    async def open(self, account: Account, provider: Provider, call: Call = "sse") -> Opened:
+        """The driver of an account, which is closed by whoever asked for it. Raises CredentialsError."""
+        key = await key_of(account, self.store)
+
+        def hint(model: str) -> str | None:
+            return self.unknown_hint(provider.name, model)
+
+        match provider.dialect:
+            case "gemini":
+                return self._gemini(account, key, call, hint)
+            case "bedrock":
+                from boticelli_cli.drivers.bedrock import bedrock_driver
+                from boticelli_cli.drivers.bedrock_access import BedrockAccess
+
+                name = account.name if account.is_named else None
+                access = BedrockAccess(account.profile, account.region, account.base_url, name, key)
+                return bedrock_driver(access, unknown_hint=hint, wide=self.wide)
+            case "anthropic":
+                from boticelli_cli.drivers.anthropic import anthropic_driver
+
+                return anthropic_driver(_access(account, key), unknown_hint=hint, wide=self.wide)
+            case "openai":
+                return self._openai(account, key, provider, hint)
+
+    def _gemini(self, account: Account, key: str | None, call: Call, hint: Callable[[str], str | None]) -> Opened:
+        from boticelli_cli.drivers.gemini_access import GeminiAccess
+
+        name = account.name if account.is_named else None
+        access = GeminiAccess(key, account.base_url, account.project, account.location, name)
+        if call == "live":
+            from boticelli_cli.drivers.gemini_live import GeminiLive
+
+            return GeminiLive(access, self.catalog)
+        from boticelli_cli.drivers.gemini import Gemini
+
+        return Gemini(access, unknown_hint=hint, wide=self.wide)
+
+    def _openai(
+        self, account: Account, key: str | None, provider: Provider, hint: Callable[[str], str | None]
+    ) -> Opened:
+        from boticelli_cli.drivers.openai import openai_driver
+
+        def limit_name(model: str) -> str:
+            return token_limit_name(self.catalog.describe(f"{provider.name}/{model}"), provider.name)
+
+        marks = any(each.name == "openrouter" for each in provider.transformers)
+        return openai_driver(
+            _access(account, key), max_tokens_name=limit_name, cache_marks=marks, unknown_hint=hint, wide=self.wide
+        )
+
+
+class AccountDriver:
+    """The `Driver` of one account, which is made with the first request: its key may have to be asked for."""
+
+    def __init__(
+        self, opener: Opener, account: Account, provider: Provider, call: Call, closing: AsyncExitStack
+    ) -> None:
+        self._open = partial(opener.open, account, provider, call)
+        self._closing = closing
+        self._making = asyncio.Lock()
+        self._made: Driver | None = None
+
+    def supports_streaming(self, model: str) -> bool:
+        return True
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[AsyncIterator[Delta]]:
+        driver = self._made or await self._make()
+        async with driver.stream(request) as deltas:
+            yield deltas
+
+    async def generate(self, request: Request) -> Response:
+        driver = self._made or await self._make()
+        return await driver.generate(request)
+
+    async def _make(self) -> Driver:
+        async with self._making:
+            if self._made is None:
+                made = await self._open()
+                self._closing.push_async_callback(made.aclose)
+                self._made = made
+            return self._made
+
+
+class Locked:
+    """A driver that cannot be asked, and says why: nobody has a key for it."""
+
+    def __init__(self, error: ProviderError) -> None:
+        self._error = error
+
+    def supports_streaming(self, model: str) -> bool:
+        return True
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[AsyncIterator[Delta]]:
+        raise self._error
+        yield
+
+    async def generate(self, request: Request) -> Response:
+        raise self._error
+
+
+async def list_models(account: Account, provider: Provider, catalog: Catalog, store: KeyStore) -> list[ListedModel]:
+    """The models that a provider says an account can ask. Raises ProviderError, and CredentialsError without a key."""
+    if account.project is not None:
+        raise UsageError("Vertex AI does not list its models where the Gemini API does; --refresh needs a key")
+    if account.lacks is not None:
+        raise CredentialsError(
+            f"account '{account.name}' has no key for {account.provider}: {account.lacks}",
+            provider=account.provider,
+            hint=key_hint(provider),
+        )
+    driver = cast("Listing", await Opener(catalog, store).open(account, provider))  # all that stream over HTTP list
+    try:
+        listed = await driver.models()
+    finally:
+        await driver.aclose()
+    return [ListedModel(each.name, each.input_limit, each.output_limit, calls_of(each.methods)) for each in listed]
+
+
+def key_hint(provider: Provider) -> str:
+    """What to do where there is no key for a provider."""
+    return _HINTS.get(provider.name, f"set it: boticelli keys set {provider.name}") + (
+        "; without one, --rehearse shows the run on the embedded model"
+    )
+
+
+def _access(account: Account, key: str | None) -> Access:
+    return Access(account.provider, key, account.base_url, account.name if account.is_named else None)
+
+
+_HINTS = {
+    "gemini": "set GEMINI_API_KEY to a key from https://aistudio.google.com/apikey, or: boticelli keys set gemini",
+    "anthropic": "set ANTHROPIC_API_KEY to a key from https://platform.claude.com/settings/keys, "
+    "or: boticelli keys set anthropic",
+    "openai": "set OPENAI_API_KEY to a key from https://platform.openai.com/api-keys, or: boticelli keys set openai",
+}
