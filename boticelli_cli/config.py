@@ -80,7 +80,7 @@ def read_config(environ: Mapping[str, str], folder: Path) -> Config:
     problems += wrong_routes
     problems += _unknown_limits(files, providers)
     if problems:
-        raise ConfigError(sorted(problems, key=lambda each: (each.file or "", each.line or 0, each.column or 0)))
+        raise ConfigError(_in_order(problems))
     store = key_store(environ)
     accounts = read_accounts(files, providers, environ, store.names())
     settings = Settings()
@@ -159,8 +159,13 @@ def _read_files(environ: Mapping[str, str], folder: Path) -> list[ConfigFile]:
             files += [file] if file is not None else []
             problems += wrong
     if problems:
-        raise ConfigError(problems)
+        raise ConfigError(_in_order(problems))
     return files
+
+
+def _in_order(problems: Sequence[Problem]) -> list[Problem]:
+    """Mistakes as a person comes by them who reads the files."""
+    return sorted(problems, key=lambda each: (each.file or "", each.line or 0, each.column or 0))
 
 
 def _unknown_limits(files: Sequence[ConfigFile], providers: Mapping[str, Provider]) -> Iterator[Problem]:

@@ -85,7 +85,8 @@ MAP: dict[str, set[str]] = {
         ),
     },
     "keys": {"errors", "config", "keystore"},
-    "cli": {"app", "keys", "errors", "events", "views"},
+    "doctor": {"errors", "narrative", "config", "keystore", "credentials", "drivers", "routing", "providers"},
+    "cli": {"app", "keys", "doctor", "errors", "events", "views"},
     "__init__": {"app", "errors", "events", "messages", "narrative"},
     "__main__": {"cli"},
 }

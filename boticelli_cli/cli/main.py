@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from boticelli_cli.cli.check import check
+from boticelli_cli.cli.doctor import doctor
 from boticelli_cli.cli.failures import FAILED, flush_or_fail, tell_bug, tell_unwritable
 from boticelli_cli.cli.graph import graph
 from boticelli_cli.cli.keys import keys
@@ -59,6 +60,7 @@ app.command("graph", short_help="Draw which act waits for which.")(graph)
 app.command("new", short_help="Write a narrative to start from.")(new)
 app.command("models", short_help="List the models that can be asked.")(models)
 app.command("limits", short_help="Show what is left of each quota.")(limits)
+app.command("doctor", short_help="Tell what is wrong with this setup.")(doctor)
 app.add_typer(keys, name="keys", short_help="Keep keys where only you can read them.")
 app.command("schema", short_help="Print the JSON Schema of narratives, for editors.")(schema)
 

@@ -9,6 +9,8 @@ import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import cast
 from urllib.parse import urlsplit
@@ -19,7 +21,7 @@ import httpx
 from boticelli_cli.drivers.patience import CONNECT, Patience
 from boticelli_cli.errors import ProviderError, RefusedError, StreamError, UnreachableError
 
-__all__ = ["Answer", "Chunks", "Endpoint", "ErrorReader", "FailureReader", "Outgoing", "no_headers"]
+__all__ = ["Answer", "Chunks", "Endpoint", "ErrorReader", "FailureReader", "Outgoing", "no_headers", "time_at"]
 
 _WRITE = 120.0
 """Seconds that a provider may take nothing of a request's body."""
@@ -172,6 +174,16 @@ class Endpoint:
             raise RefusedError(message, provider=self._provider, hint=self._hint) from error
         except httpx.HTTPError as error:
             raise _translated(error, self._provider, self._base_url, answered=patience.answered) from error
+
+
+async def time_at(address: str) -> datetime | None:
+    """What time it is at an address, as its answer says, whatever else it answers; no key goes there."""
+    try:
+        async with _make_client(address, wide=False) as client:
+            response = await client.head(address, timeout=CONNECT)
+            return parsedate_to_datetime(response.headers["date"])
+    except (httpx.HTTPError, httpx.InvalidURL, ProviderError, LookupError, ValueError):
+        return None
 
 
 @lru_cache(maxsize=64)

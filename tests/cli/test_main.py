@@ -9,7 +9,7 @@ import pytest
 from tests.cli.stories import CHAIN, write
 from tests.process import boticelli
 
-COMMANDS = ["run", "stream", "check", "graph", "new", "models", "limits", "keys", "schema"]
+COMMANDS = ["run", "stream", "check", "graph", "new", "models", "limits", "doctor", "keys", "schema"]
 
 
 def test_version() -> None:

@@ -1,0 +1,114 @@
+"""Access: for each provider where it is, which accounts ask it, and where their keys came from."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from urllib.parse import urlsplit
+
+from boticelli_cli.config import Account, Config, Provider
+from boticelli_cli.doctor.finding import Finding, State
+from boticelli_cli.keystore import StoredKey, ending_of
+
+__all__ = ["AccountRow", "access", "account_rows", "name_of"]
+
+_SECTION = "Providers"
+
+_VARIABLES = {"gemini": "GEMINI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """An account that is not asked at present: `until` a time where it cools down, for good where it is disabled."""
+
+    account: str
+    state: Literal["cooling", "disabled"]
+    reason: str
+    until: datetime | None = None
+
+
+def account_rows() -> list[AccountRow]:
+    """The accounts that are not asked at present. Nothing keeps account of them yet, so there are none."""
+    return []
+
+
+def access(config: Config, stored: Mapping[str, StoredKey], rows: Mapping[str, AccountRow]) -> Iterator[Finding]:
+    """Each provider, then its accounts. `rows` are by the account's name."""
+    for provider in config.providers.values():
+        accounts = config.accounts_of(provider.name)
+        yield _address(provider, accounts)
+        for account in accounts:
+            yield from _account(account, stored)
+            if (row := rows.get(account.name)) is not None:
+                yield _held_back(account, row)
+    if not any(account.is_given for account in config.accounts):
+        said = "no provider has a key: the embedded model answers, 'rehearsal'"
+        yield Finding(_SECTION, "keys", said, "doubtful", "boticelli keys set NAME keeps a key")
+
+
+def name_of(account: Account) -> str:
+    """An account as people tell them apart: with its provider."""
+    return account.provider if account.name == account.provider else f"{account.provider}/{account.name}"
+
+
+def _address(provider: Provider, accounts: tuple[Account, ...]) -> Finding:
+    where = f"{provider.base_url}  ({provider.named_by})" if provider.base_url is not None else "at its own address"
+    if provider.transformers:
+        where += f"; through {', '.join(each.name for each in provider.transformers)}"
+    url = urlsplit(provider.base_url or "")
+    if url.scheme == "http" and not provider.is_on_this_machine and any(_has_key(each) for each in accounts):
+        hint = "write it with https://, if the server can"
+        return Finding(_SECTION, provider.name, f"{where}; keys and prompts go there unencrypted", "doubtful", hint)
+    if not accounts:
+        variable = _VARIABLES.get(provider.name)
+        instead = f"set {variable}, or: " if variable is not None else ""
+        return Finding(_SECTION, provider.name, f"no key; {instead}boticelli keys set {provider.name}", "unused")
+    return Finding(_SECTION, provider.name, where)
+
+
+def _account(account: Account, stored: Mapping[str, StoredKey]) -> Iterator[Finding]:
+    text, state = _key(account, stored)
+    yield Finding(_SECTION, f"account {name_of(account)}", text, state)
+    if account.withheld is not None and account.lacks is None:
+        yield Finding(_SECTION, f"account {name_of(account)}", account.withheld, "doubtful")
+
+
+def _key(account: Account, stored: Mapping[str, StoredKey]) -> tuple[str, State]:
+    """Where an account's key is, without it, and whether it can be one."""
+    origin = f", from {account.origin}" if account.origin else ""
+    if account.lacks is not None:
+        return f"no key: {account.lacks}", "wrong"
+    if account.key_command is not None:
+        return f"a command writes the key{origin}", "fine"
+    if account.key_stored is not None:
+        entry = stored.get(account.key_stored)
+        place = f"the {entry.place}" if entry is not None else "the key store"
+        return f"the key '{account.key_stored}' is kept in {place}{_ends(entry.ends if entry else '')}", "fine"
+    if account.api_key is not None:
+        said = f"set, {len(account.api_key)} characters{_ends(ending_of(account.api_key))}{origin}"
+        if not (account.api_key.isascii() and account.api_key.isprintable()) or " " in account.api_key:
+            return f"{said}; there are characters in it that no key has", "wrong"
+        return said, "fine"
+    if account.project is not None:
+        return f"Google Cloud project '{account.project}' in {account.location}{origin}", "fine"
+    if account.profile is not None:
+        return f"AWS profile '{account.profile}'{origin}", "fine"
+    if account.origin is not None and "AWS" in account.origin:
+        return f"credentials of AWS{origin}", "fine" if account.is_given else "unused"
+    return "asks without a key", "fine"
+
+
+def _ends(ending: str) -> str:
+    return f", ends in …{ending}" if ending else ""
+
+
+def _has_key(account: Account) -> bool:
+    return any(each is not None for each in (account.api_key, account.key_command, account.key_stored))
+
+
+def _held_back(account: Account, row: AccountRow) -> Finding:
+    name = f"account {name_of(account)}"
+    if row.state == "disabled":
+        return Finding(_SECTION, name, f"is not asked any more: {row.reason}", "wrong", "give it another key")
+    until = f" until {row.until.astimezone():%H:%M:%S}" if row.until is not None else ""
+    return Finding(_SECTION, name, f"is not asked{until}: {row.reason}", "doubtful")
