@@ -1,10 +1,8 @@
 """Drivers of accounts: each made of an account's key, its provider's address and the dialect that is spoken there."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol, cast
 
 from boticelli_cli.catalog import Call, Catalog, ListedModel
@@ -19,7 +17,7 @@ from boticelli_cli.listings import calls_of
 from boticelli_cli.messages import Delta, Request, Response
 from boticelli_cli.wire import listing as wire
 
-__all__ = ["AccountDriver", "Locked", "Opener", "key_hint", "list_models"]
+__all__ = ["Locked", "Opener", "key_hint", "list_models"]
 
 
 class Opened(Driver, Protocol):
@@ -95,39 +93,6 @@ class Opener:
         return openai_driver(
             _access(account, key), max_tokens_name=limit_name, cache_marks=marks, unknown_hint=hint, wide=self.wide
         )
-
-
-class AccountDriver:
-    """The `Driver` of one account, which is made with the first request: its key may have to be asked for."""
-
-    def __init__(
-        self, opener: Opener, account: Account, provider: Provider, call: Call, closing: AsyncExitStack
-    ) -> None:
-        self._open = partial(opener.open, account, provider, call)
-        self._closing = closing
-        self._making = asyncio.Lock()
-        self._made: Driver | None = None
-
-    def supports_streaming(self, model: str) -> bool:
-        return True
-
-    @asynccontextmanager
-    async def stream(self, request: Request) -> AsyncIterator[AsyncIterator[Delta]]:
-        driver = self._made or await self._make()
-        async with driver.stream(request) as deltas:
-            yield deltas
-
-    async def generate(self, request: Request) -> Response:
-        driver = self._made or await self._make()
-        return await driver.generate(request)
-
-    async def _make(self) -> Driver:
-        async with self._making:
-            if self._made is None:
-                made = await self._open()
-                self._closing.push_async_callback(made.aclose)
-                self._made = made
-            return self._made
 
 
 class Locked:

@@ -1,18 +1,20 @@
 """The providers that can be asked here: what stands between a request and the accounts that may answer it.
 
-Router → Dispatch → Transformed → WithRetries → Pool → WithReset → Limited → AccountDriver; what an account, or a
+Router → Dispatch → Transformed → WithRetries → Pool → WithReset → Limited → Unlocked; what an account, or a
 provider, has no need of is left out.
 """
 
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
-from boticelli_cli.account_drivers import AccountDriver, Locked, Opener, key_hint
+from boticelli_cli.account_drivers import Locked, Opener, key_hint
 from boticelli_cli.catalog import EMBEDDED, Call, Catalog
 from boticelli_cli.config import Account, Config, Provider, key_store, state_folder
 from boticelli_cli.drivers.base import Driver
+from boticelli_cli.drivers.unlocked import Unlocked
 from boticelli_cli.errors import CredentialsError, UsageError
 from boticelli_cli.limit_states import day_of, has_limits, ledger_path, limits_of
 from boticelli_cli.messages import Request
@@ -106,7 +108,7 @@ class Providers:
         from boticelli_cli.routing.accounts import Member
         from boticelli_cli.routing.resets import WithReset
 
-        driver: Driver = AccountDriver(self._opener, account, provider, call, self._closing)
+        driver: Driver = Unlocked(partial(self._open, account, provider, call))
         delay: Callable[[Request], float] | None = None
         if has_limits(self._config, account):  # what counts requests takes a while to load
             driver = limited = self._limited(driver, account, provider)
@@ -114,6 +116,11 @@ class Providers:
         if provider.dialect == "gemini":  # of all those only Google means a day by its quota errors
             driver = WithReset(driver, reset=day_of(provider))
         return Member(account.name, driver, account.counted_as, account.priority, account.max_concurrent, delay)
+
+    async def _open(self, account: Account, provider: Provider, call: Call) -> Driver:
+        driver = await self._opener.open(account, provider, call)
+        self._closing.push_async_callback(driver.aclose)
+        return driver
 
     def _limited(self, driver: Driver, account: Account, provider: Provider) -> "Limited":
         from boticelli_cli.routing.ledger import Ledger

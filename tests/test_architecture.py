@@ -85,7 +85,7 @@ MAP: dict[str, set[str]] = {
         ),
     },
     "keys": {"errors", "config", "keystore"},
-    "doctor": {"errors", "narrative", "config", "keystore", "credentials", "drivers", "routing", "providers"},
+    "doctor": {"errors", "narrative", "config", "keystore", "drivers", "routing", "providers"},
     "cli": {"app", "keys", "doctor", "errors", "events", "views"},
     "__init__": {"app", "errors", "events", "messages", "narrative"},
     "__main__": {"cli"},

@@ -186,3 +186,11 @@ def test_a_base_url_that_cannot_be_one_is_refused(url: str, said: str) -> None:
     with pytest.raises(UsageError, match="GOOGLE_GEMINI_BASE_URL") as caught:
         read_config({"BOTICELLI_HOME": "nowhere", "GEMINI_API_KEY": "k", "GOOGLE_GEMINI_BASE_URL": url}, Path())
     assert said in str(caught.value)
+
+
+def test_the_documented_configuration_is_read(folder: Path, home: Path) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "configuration.md").read_text()
+    (home / "config.yaml").write_text(text.split("```yaml\n")[1].split("```")[0])
+    config = read_config({"BOTICELLI_HOME": str(home), "OPENROUTER_API_KEY": "k"}, folder)
+    assert [account.name for account in config.accounts] == ["main", "spare", "aws", "openrouter", "ollama"]
+    assert config.notices == ()

@@ -15,7 +15,6 @@ from boticelli_cli.config import (
     media_folder,
     state_folder,
 )
-from boticelli_cli.credentials import key_of
 from boticelli_cli.doctor.access import access, account_rows
 from boticelli_cli.doctor.configuration import files, readable, values
 from boticelli_cli.doctor.finding import Finding
@@ -81,9 +80,7 @@ async def _ask(config: Config, environ: Mapping[str, str], account: Account) -> 
     """How many models a provider lists for an account. Raises ProviderError."""
     if account.provider not in DRIVEN:
         raise UsageError(f"there is no driver for {account.provider} here")
-    key = await key_of(account, key_store(environ))
-    alone = replace(account, api_key=key, key_command=None, key_stored=None)
-    return len(await list_models(replace(config, accounts=(alone,)), account.provider))
+    return len(await list_models(replace(config, accounts=(account,)), account.provider, key_store(environ)))
 
 
 def _stored(environ: Mapping[str, str]) -> dict[str, StoredKey]:

@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 
 from tests.cli.inside import boticelli
+from tests.fakes.gemini import FakeGemini
+from tests.fakes.serving import serving
 from tests.process import Terminal
+from tests.process import boticelli as process
 
 KEY = "sk-ant-0123456789abcdefx7Qa"
 
@@ -80,6 +83,22 @@ def test_mistakes_are_told(arguments: tuple[str, ...], typed: str, said: str) ->
     assert (done.code, done.out) == (2, "")
     assert f"error: {said}" in done.err
     assert KEY not in done.err
+
+
+def test_a_kept_key_and_one_that_a_command_writes_are_sent(folder: Path) -> None:
+    config = "accounts: [{name: a, provider: gemini, api_key_cmd: echo AIzaSyOther-0123456789}]"
+    with serving(FakeGemini(keys=[KEY, "AIzaSyOther-0123456789"])) as fake:
+        env = {"GOOGLE_GEMINI_BASE_URL": fake.url}
+        boticelli("keys", "set", "gemini", stdin=KEY)
+        assert process("stream", "Say hello", env=env).out == "You said: Say hello\n"
+        assert "models are listed there" in process("models", "--refresh", env=env).err
+        (folder.parent / "home" / "config.yaml").write_text(config)
+        assert process("stream", "Say hello", env=env).out == "You said: Say hello\n"
+        (folder.parent / "home" / "config.yaml").write_text(config.replace("echo", "false"))
+        failed = process("stream", "Say hello", env=env)
+    assert (failed.code, failed.out) == (3, "")
+    assert "the command for the key of account 'a'" in failed.err
+    assert "AIzaSyOther" not in failed.err
 
 
 def test_says_when_a_key_is_not_used() -> None:
