@@ -3,8 +3,9 @@
 A project's file may have come with somebody else's repository. What it may not do is said where it would be done.
 """
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ class ConfigFile:
         return self.path != self.users_path
 
     def problem(self, path: "DocumentPath", message: str) -> Problem:
-        return self.source.problem(path, message)
+        return _hiding(self.source.text, self.source.problem(path, message))
 
     def place(self, path: "DocumentPath") -> str:
         """Where something stands, as file and line."""
@@ -63,15 +64,26 @@ def read_file(path: Path, users_path: Path) -> tuple[ConfigFile | None, list[Pro
 
     if not is_regular(path):
         return None, [Problem("this is no file that could be read", str(path))]
+    text = ""
     try:
-        source = read_yaml(read_text(path, str(path)), str(path), allow_empty=True)
+        text = read_text(path, str(path))
+        source = read_yaml(text, str(path), allow_empty=True)
     except UnreadableError as error:
-        return None, [error.problem]
+        return None, [_hiding(text, error.problem)]
     document, problems = validate(ConfigDocument, source)
     if isinstance(document.context, list):
         message = "'context' names acts, but a configuration knows none; write 'conversation' or 'fresh'"
         problems.append(source.problem(("context",), message))
-    return ConfigFile(path, document, source, users_path), [*source.problems, *problems]
+    found = [_hiding(text, problem) for problem in (*source.problems, *problems)]
+    return ConfigFile(path, document, source, users_path), found
+
+
+def _hiding(text: str, problem: Problem) -> Problem:
+    """A problem in which no key is shown that stands in the text, wherever a mistake has put it."""
+    message = problem.message
+    for key in re.findall(r"api_key[\s:'\"]+([^\s,'\"{}\[\]$]{8,})", text):
+        message = message.replace(key, "…")
+    return replace(problem, message=message)
 
 
 def moved(users_path: Path) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from boticelli_cli.catalog import DEFAULTS, EMBEDDED, Catalog, Resolved
-from boticelli_cli.config import Config
+from boticelli_cli.config import Config, Provider
 from boticelli_cli.errors import CredentialsError, InputError, Problem, UsageError
 from boticelli_cli.fitting import fit, unreadable
 from boticelli_cli.messages import Media, Message, Request
@@ -56,6 +56,7 @@ def _check_act(act: Act, config: Config, catalog: Catalog, need_keys: bool) -> I
     for target in targets:
         if target.notice is not None:
             yield target.notice
+        yield from _strange_address(config.providers.get(catalog.place(target.model).provider))
         yield from _check_model(act, request, target.model, catalog, is_first=target is targets[0])
 
 
@@ -91,6 +92,12 @@ def _check_keys(targets: list[Resolved], config: Config, catalog: Catalog, need_
     if need_keys and len(wanting) == len(targets):
         raise wanting[0]
     yield from (error.message for error in wanting)
+
+
+def _strange_address(provider: Provider | None) -> Iterator[str]:
+    """A word about an address that came with a project: what acts are given, files and variables, goes there."""
+    if provider is not None and provider.from_project and not provider.is_on_this_machine:
+        yield f"prompts for {provider.name} go to {provider.base_url}, which {provider.named_by} names"
 
 
 def _check_model(act: Act, request: Request, model: str, catalog: Catalog, *, is_first: bool) -> Iterator[str]:

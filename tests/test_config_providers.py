@@ -1,13 +1,14 @@
 """Providers of the configuration: who there is, and where."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boticelli_cli.config import Provider
-from boticelli_cli.errors import UsageError
+from boticelli_cli.errors import InputError, UsageError
 from boticelli_cli.routes import Transformation
 from tests.configuring import configured, mistakes
 
@@ -157,11 +158,46 @@ def test_an_address_in_the_environment_that_cannot_be_one_is_refused(
 
 @given(st.text(alphabet="sk-abc123", min_size=12, max_size=40), st.sampled_from(("{}", "[{}]", "{{mine: {}}}")))
 def test_shows_nothing_that_stands_where_a_provider_or_a_key_should(key: str, around: str) -> None:
-    from tempfile import TemporaryDirectory
-
     with TemporaryDirectory() as name:
         folder = Path(name) / "work"
         folder.mkdir()
         value = around.format(f"'{key}'")
         told = mistakes(folder, user=f"providers: {value}\naccounts: {value}\n")
     assert key not in told
+
+
+SECRET = "sk-ant-0123456789abcdef"
+FULL = f"""
+providers:
+  mine: {{dialect: openai, base_url: "http://a.test/v1", api_key: {SECRET}, transformers: [ollama, {{max_tokens: 8}}]}}
+accounts:
+  - {{name: a, provider: openai, api_key: "{SECRET}", priority: 1}}
+  - name: b
+    provider: bedrock
+    region: eu-central-1
+    api_key: {SECRET}
+routes: {{think: [rehearsal, mine/m], patterns: [{{match: "(a", to: rehearsal}}], aliases: {{"x*": mine/x}}}}
+limits: {{mine: {{models: {{m: {{rpm: 1}}}}}}}}
+"""
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_whatever_is_written_is_read_or_told_with_no_key(data: st.DataObject) -> None:
+    text = FULL
+    for _ in range(data.draw(st.integers(0, 4))):
+        start = data.draw(st.integers(0, len(text)))
+        length = data.draw(st.integers(0, 12))
+        gap = text.find(SECRET, max(0, start - len(SECRET) - 12), start + len(SECRET) + 12)
+        if gap < 0 or start + length <= gap or start >= gap + len(SECRET):  # a key that is cut is another key
+            put = data.draw(st.text(alphabet="{}[]:,-'\"\n #&*!|>a1$", max_size=3))
+            text = text[:start] + put + text[start + length :]
+    with TemporaryDirectory() as name:
+        folder = Path(name) / "work"
+        folder.mkdir()
+        try:
+            config = configured(folder, user=text)
+        except InputError as error:
+            assert SECRET not in str(error)
+        else:
+            assert SECRET not in repr(config)

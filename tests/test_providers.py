@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from boticelli_cli.catalog import Catalog, Limits
-from boticelli_cli.config import Account, Config
+from boticelli_cli.config import Account, Config, Provider
 from boticelli_cli.errors import CredentialsError, UsageError
 from boticelli_cli.limit_states import limits_of
 from boticelli_cli.model_checks import check_models, default_model
@@ -68,6 +68,18 @@ def test_what_a_model_cannot_read_is_a_mistake_and_all_are_told() -> None:
     assert "act 'a': gemini-3.5-live-translate-preview takes no video, only audio" in said
     assert "act 'b': claude-sonnet-5-5 takes no video, only text, image, document" in said
     assert "it is not known whose model 'nobodys' is" in said
+
+
+def test_an_address_that_came_with_a_project_is_told() -> None:
+    def at(url: str) -> Config:
+        provider = Provider("gemini", "gemini", url, from_project=True, named_by="boticelli.yaml:2")
+        return replace(KEYED, providers={**KEYED.providers, "gemini": provider})
+
+    acts = "  a: {prompt: One., model: gemini-3.8-flash}\n  b: {prompt: Two., model: gemini-3.8-flash}"
+    assert notices(acts, at("https://strange.test")) == [
+        "prompts for gemini go to https://strange.test, which boticelli.yaml:2 names"
+    ]
+    assert notices(acts, at("http://127.0.0.1:8080")) == []
 
 
 def test_accounts_without_their_key_are_passed_over() -> None:

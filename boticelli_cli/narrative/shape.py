@@ -1,5 +1,6 @@
 """Fitting a document into the shape that it is to have: what fits, and a sentence for everything that does not."""
 
+import re
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from types import UnionType
@@ -112,8 +113,8 @@ def _where(path: DocumentPath) -> str:
             return f"variable '{name}': "
         case ("accounts", int(number), _, *_):
             return f"account {number + 1}: "
-        case ("providers", name, _, *_):
-            return f"provider '{name}': "
+        case ("providers", str(name), _, *_):
+            return f"provider '{_without_key(path, name)}': "
     return ""
 
 
@@ -126,7 +127,8 @@ def _sentence(shape: type[BaseModel], path: DocumentPath, detail: ErrorDetails) 
         return f"{key} must be {kind.get(detail['type'], 'a mapping of keys to values')}"
     match detail["type"]:
         case "extra_forbidden":
-            return f"unknown key '{path[-1]}'{did_you_mean(str(path[-1]), _known_keys(shape, path))}"
+            name = str(path[-1])
+            return f"unknown key '{_without_key(path, name)}'{did_you_mean(name, _known_keys(shape, path))}"
         case "missing":
             return f"'{path[-1]}' is missing"
         case "string_type":
@@ -165,8 +167,13 @@ def _label(path: DocumentPath) -> str:
     if len(path) == 2 and path[0] in ("acts", "variables"):
         return f"{path[0][:-1]} '{path[1]}'"
     if isinstance(path[-1], int):
-        return f"'{names[-1]}' item {path[-1] + 1}"
-    return f"'{path[-1]}'"
+        return f"'{_without_key(path, names[-1])}' item {path[-1] + 1}"
+    return f"'{_without_key(path, path[-1])}'"
+
+
+def _without_key(path: DocumentPath, name: str) -> str:
+    """A name that stands in a document, unless it may well be a key that has slipped into its place."""
+    return "…" if path[0] in _SECRETIVE and re.search(r"(?=\S*\d)\S{16,}", name) else name
 
 
 def _kind(value: Any) -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.inside import boticelli
 from tests.fakes.gemini import FakeGemini
 from tests.fakes.serving import serving
-from tests.process import Terminal, boticelli
+from tests.process import Terminal
 
 KEY = "AIzaSyRecognizable-0123456789abcdefghijk"
 
@@ -51,12 +52,15 @@ accounts:
     assert KEY not in done.out + shown.out
 
 
-@pytest.mark.parametrize(("env", "mark"), [({}, "✓"), ({"LC_ALL": "C"}, "ok")], ids=str)
-def test_fits_a_terminal_with_and_without_utf_8(env: dict[str, str], mark: str) -> None:
-    terminal = Terminal("doctor", columns=80, lines=60, env=env)
+def test_a_pipe_gets_the_same_marks() -> None:
+    assert "\n  ✓ boticelli: " in boticelli("doctor").out
+
+
+def test_fits_a_terminal_that_has_ascii_only() -> None:
+    terminal = Terminal("doctor", columns=80, lines=60, env={"LC_ALL": "C"})
     assert terminal.finish() == 0
     lines = terminal.everything.splitlines()
     assert lines[0] == "Program"
-    assert lines[1].startswith(f"  {mark} boticelli: ")
-    assert any(line.startswith(f"  {mark} size: 80 columns, 60 lines") for line in lines)
-    assert terminal.everything.isascii() == (mark == "ok")
+    assert lines[1].startswith("  ok boticelli: ")
+    assert any(line.startswith("  ok size: 80 columns, 60 lines") for line in lines)
+    assert terminal.everything.isascii()

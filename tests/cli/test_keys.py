@@ -91,11 +91,11 @@ def test_a_kept_key_and_one_that_a_command_writes_are_sent(folder: Path) -> None
         env = {"GOOGLE_GEMINI_BASE_URL": fake.url}
         boticelli("keys", "set", "gemini", stdin=KEY)
         assert process("stream", "Say hello", env=env).out == "You said: Say hello\n"
-        assert "models are listed there" in process("models", "--refresh", env=env).err
+        assert "models are listed there" in boticelli("models", "--refresh", env=env).err
         (folder.parent / "home" / "config.yaml").write_text(config)
         assert process("stream", "Say hello", env=env).out == "You said: Say hello\n"
         (folder.parent / "home" / "config.yaml").write_text(config.replace("echo", "false"))
-        failed = process("stream", "Say hello", env=env)
+        failed = boticelli("models", "--refresh", env=env)
     assert (failed.code, failed.out) == (3, "")
     assert "the command for the key of account 'a'" in failed.err
     assert "AIzaSyOther" not in failed.err
