@@ -101,6 +101,40 @@ def test_a_kept_key_and_one_that_a_command_writes_are_sent(folder: Path) -> None
     assert "AIzaSyOther" not in failed.err
 
 
+def test_keys_are_in_the_systems_keyring_where_there_is_one(folder: Path) -> None:
+    keyring = pytest.importorskip("keyring")
+    from keyring.backend import KeyringBackend
+
+    kept: dict[tuple[str, str], str] = {}
+
+    class Memory(KeyringBackend):
+        priority = 1
+
+        def get_password(self, service: str, username: str) -> str | None:
+            return kept.get((service, username))
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            kept[service, username] = password
+
+        def delete_password(self, service: str, username: str) -> None:
+            del kept[service, username]
+
+    before = keyring.get_keyring()
+    keyring.set_keyring(Memory())
+    try:
+        done = boticelli("keys", "set", "gemini", stdin=KEY)
+        assert done.out == "gemini: kept in the system's keyring, ends in …x7Qa\n"
+        assert kept == {(f"boticelli {folder.parent / 'home'}", "gemini"): KEY}
+        with serving(FakeGemini(keys=[KEY])) as fake:
+            env = {"GOOGLE_GEMINI_BASE_URL": fake.url}
+            assert "models are listed there" in boticelli("models", "--refresh", env=env).err
+        assert "the key 'gemini' is kept in the keyring, ends in …x7Qa" in boticelli("doctor").out
+        boticelli("keys", "remove", "gemini")
+        assert kept == {}
+    finally:
+        keyring.set_keyring(before)
+
+
 def test_says_when_a_key_is_not_used() -> None:
     done = boticelli("keys", "set", "openai", stdin=KEY, env={"OPENAI_API_KEY": "other"})
     assert done.code == 0
