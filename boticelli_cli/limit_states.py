@@ -13,7 +13,7 @@ from boticelli_cli.routing.day import Reset, pacific_day, utc_day
 if TYPE_CHECKING:
     from boticelli_cli.routing.ledger import Used
 
-__all__ = ["LimitState", "day_of", "has_limits", "ledger_path", "limit_states", "limits_of"]
+__all__ = ["HeldBack", "LimitState", "day_of", "has_limits", "held_back", "ledger_path", "limit_states", "limits_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,34 @@ class LimitState:
     limits: Limits
     used: "Used"
     resets_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """An account that others are asked in place of: `until` a time, or for good; for one model, or for all (`None`)."""
+
+    account: Account
+    reason: str
+    model: str | None = None
+    until: datetime | None = None
+
+
+def held_back(config: Config, environ: Mapping[str, str]) -> list[HeldBack]:
+    """The accounts that are not asked at present, while there is another, as the last requests have left them."""
+    from boticelli_cli.routing.account_book import account_states
+
+    accounts = {account.counted_as: account for account in config.accounts}
+    now = datetime.now(UTC).timestamp()
+    return [
+        HeldBack(
+            accounts[state.account],
+            state.reason,
+            state.model or None,
+            None if state.is_disabled else datetime.fromtimestamp(state.until, UTC),
+        )
+        for state in account_states(ledger_path(state_folder(environ)))
+        if state.account in accounts and state.until > now
+    ]
 
 
 def limit_states(config: Config, catalog: Catalog, environ: Mapping[str, str]) -> Iterator["LimitState"]:

@@ -1,46 +1,28 @@
 """Access: for each provider where it is, which accounts ask it, and where their keys came from."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from boticelli_cli.config import Account, Config, Provider
 from boticelli_cli.doctor.finding import Finding, State
 from boticelli_cli.keystore import StoredKey, ending_of
+from boticelli_cli.limit_states import HeldBack
 
-__all__ = ["AccountRow", "access", "account_rows", "name_of"]
+__all__ = ["access", "name_of"]
 
 _SECTION = "Providers"
 
 _VARIABLES = {"gemini": "GEMINI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
 
 
-@dataclass(frozen=True, slots=True)
-class AccountRow:
-    """An account that is not asked at present: `until` a time where it cools down, for good where it is disabled."""
-
-    account: str
-    state: Literal["cooling", "disabled"]
-    reason: str
-    until: datetime | None = None
-
-
-def account_rows() -> list[AccountRow]:
-    """The accounts that are not asked at present. Nothing keeps account of them yet, so there are none."""
-    return []
-
-
-def access(config: Config, stored: Mapping[str, StoredKey], rows: Mapping[str, AccountRow]) -> Iterator[Finding]:
-    """Each provider, then its accounts. `rows` are by the account's name."""
+def access(config: Config, stored: Mapping[str, StoredKey], held: Sequence[HeldBack]) -> Iterator[Finding]:
+    """Each provider, then its accounts, with what they are held back for."""
     for provider in config.providers.values():
         accounts = config.accounts_of(provider.name)
         yield _address(provider, accounts)
         for account in accounts:
             yield from _account(account, stored)
-            if (row := rows.get(account.name)) is not None:
-                yield _held_back(account, row)
+            yield from (_held_back(each) for each in held if each.account == account)
     if not any(account.is_given for account in config.accounts):
         said = "no provider has a key: the embedded model answers, 'rehearsal'"
         yield Finding(_SECTION, "keys", said, "doubtful", "boticelli keys set NAME keeps a key")
@@ -106,9 +88,11 @@ def _has_key(account: Account) -> bool:
     return any(each is not None for each in (account.api_key, account.key_command, account.key_stored))
 
 
-def _held_back(account: Account, row: AccountRow) -> Finding:
-    name = f"account {name_of(account)}"
-    if row.state == "disabled":
-        return Finding(_SECTION, name, f"is not asked any more: {row.reason}", "wrong", "give it another key")
-    until = f" until {row.until.astimezone():%H:%M:%S}" if row.until is not None else ""
-    return Finding(_SECTION, name, f"is not asked{until}: {row.reason}", "doubtful")
+def _held_back(held: HeldBack) -> Finding:
+    name = f"account {name_of(held.account)}"
+    what = f"is not asked for {held.model}" if held.model is not None else "is not asked"
+    if held.until is None:
+        said = f"{what} any more while there is another: {held.reason}"
+        return Finding(_SECTION, name, said, "wrong", "give it another key")
+    said = f"{what} until {held.until.astimezone():%H:%M:%S} while there is another: {held.reason}"
+    return Finding(_SECTION, name, said, "doubtful")

@@ -1,11 +1,12 @@
 """The whole examination: everything that can be looked at here, in order."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from boticelli_cli.account_drivers import list_models
+from boticelli_cli.catalog import Catalog
 from boticelli_cli.config import (
     Account,
     Config,
@@ -15,15 +16,15 @@ from boticelli_cli.config import (
     media_folder,
     state_folder,
 )
-from boticelli_cli.doctor.access import access, account_rows
+from boticelli_cli.doctor.access import access
 from boticelli_cli.doctor.configuration import files, readable, values
 from boticelli_cli.doctor.finding import Finding
 from boticelli_cli.doctor.online import Ask, answers, clock_of
 from boticelli_cli.doctor.program import program
 from boticelli_cli.doctor.surroundings import network, places
-from boticelli_cli.errors import InputError, UsageError
+from boticelli_cli.errors import InputError
 from boticelli_cli.keystore import StoredKey
-from boticelli_cli.providers import DRIVEN, ledger_path, list_models
+from boticelli_cli.limit_states import held_back, ledger_path
 
 __all__ = ["examine"]
 
@@ -50,7 +51,7 @@ async def examine(
     environ = environment() if environ is None else environ
     config, wrong = readable(environ, folder)
     found = [*program(), *wrong, *files(config, environ, folder), *values(config, environ)]
-    found += access(config, _stored(environ), {row.account: row for row in account_rows()})
+    found += access(config, _stored(environ), held_back(config, environ))
     found += network(environ, datetime.now().astimezone())
     folders = {"state": state_folder(environ), "cache": cache_folder(environ), "media": media_folder(environ)}
     found += places(folders, ledger_path(state_folder(environ)))
@@ -78,9 +79,8 @@ async def _online(
 
 async def _ask(config: Config, environ: Mapping[str, str], account: Account) -> int:
     """How many models a provider lists for an account. Raises ProviderError."""
-    if account.provider not in DRIVEN:
-        raise UsageError(f"there is no driver for {account.provider} here")
-    return len(await list_models(replace(config, accounts=(account,)), account.provider, key_store(environ)))
+    provider = config.providers[account.provider]
+    return len(await list_models(account, provider, Catalog.builtin(), key_store(environ)))
 
 
 def _stored(environ: Mapping[str, str]) -> dict[str, StoredKey]:

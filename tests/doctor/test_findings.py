@@ -1,20 +1,21 @@
 """What the doctor finds."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from boticelli_cli.config import Account, Config, Provider
-from boticelli_cli.doctor.access import AccountRow, access
+from boticelli_cli.doctor.access import access
 from boticelli_cli.doctor.examine import examine
 from boticelli_cli.doctor.finding import Finding
 from boticelli_cli.doctor.online import Ask, answers, clock_of
 from boticelli_cli.doctor.surroundings import network, places
 from boticelli_cli.errors import CredentialsError, ProviderError, UnreachableError, UsageError
 from boticelli_cli.keystore import StoredKey
+from boticelli_cli.limit_states import HeldBack
 from tests.clock import run_virtual
 
 KEY = "sk-ant-0123456789abcdefx7Qa"
@@ -92,12 +93,10 @@ async def test_tells_a_key_by_its_length_and_its_end_and_never_by_itself(folder:
     assert "there are characters in it that no key has" in named["account gemini/default"].text
 
 
-def keyed(
-    *accounts: Account, rows: Mapping[str, AccountRow] | None = None, **providers: Provider
-) -> dict[str, Finding]:
+def keyed(*accounts: Account, held: Sequence[HeldBack] = (), **providers: Provider) -> dict[str, Finding]:
     config = Config(providers={**Config().providers, **providers}, accounts=accounts)
     stored = {"openai/work": StoredKey("openai/work", "keyring", "x7Qa")}
-    return by_name(list(access(config, stored, rows or {})))
+    return by_name(list(access(config, stored, held)))
 
 
 def test_says_of_each_account_where_its_key_is() -> None:
@@ -122,15 +121,14 @@ def test_says_of_each_account_where_its_key_is() -> None:
 def test_says_which_accounts_are_held_back() -> None:
     one, two = Account("one", "openai", KEY), Account("two", "openai", KEY)
     until = datetime(2026, 11, 20, 12, 30).astimezone()
-    findings = keyed(
-        one,
-        two,
-        rows={
-            "one": AccountRow("one", "cooling", "too many requests", until),
-            "two": AccountRow("two", "disabled", "its key was refused three times"),
-        },
+    held = [
+        HeldBack(one, "too many requests", "gpt-6.2-sol", until),
+        HeldBack(two, "its key was refused three times"),
+    ]
+    findings = keyed(one, two, held=held)
+    assert findings["account openai/one"].text == (
+        "is not asked for gpt-6.2-sol until 12:30:00 while there is another: too many requests"
     )
-    assert findings["account openai/one"].text == "is not asked until 12:30:00: too many requests"
     assert findings["account openai/two"].state == "wrong"
 
 
