@@ -11,7 +11,7 @@ import pytest
 _FOREIGN = ("BOTICELLI_", "GEMINI_", "GOOGLE_", "ANTHROPIC_", "OPENAI_", "AWS_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _TERMINAL = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TERM", "LANG", "LC_ALL", "LC_CTYPE")
-_REAL_KEYS = {name: value for name, value in os.environ.items() if name.endswith("_API_KEY")}
+_REAL_KEYS = {name: value for name, value in os.environ.items() if name.endswith("_API_KEY") or name.startswith("AWS_")}
 """The keys of whoever runs the tests, for those that talk to a real service."""
 
 

@@ -10,7 +10,7 @@ from boticelli_cli.drivers.http import Endpoint
 from boticelli_cli.messages import Request, Response
 from boticelli_cli.wire import bedrock_converse as converse
 from boticelli_cli.wire import bedrock_invoke as invoke
-from boticelli_cli.wire.bedrock import PROVIDER, decode_error, decode_failure, decode_models, is_claude
+from boticelli_cli.wire.bedrock import PROVIDER, decode_error, decode_failure, decode_models, is_claude, models_path
 from boticelli_cli.wire.body import Encoded
 from boticelli_cli.wire.stream import BodyReader
 
@@ -75,6 +75,6 @@ _DIALECT: Final = Dialect(
     path=_path,
     reader=_reader,
     decode=_decode,
-    models_path=lambda page: "/foundation-models",
+    models_path=models_path,
     decode_models=decode_models,
 )

@@ -13,6 +13,7 @@ from boticelli_cli.drivers.access import check_key
 from boticelli_cli.drivers.http import Outgoing
 from boticelli_cli.errors import CredentialsError, UnreachableError
 from boticelli_cli.wire.bedrock_errors import KEY_HINT, PROVIDER, not_installed
+from boticelli_cli.wire.failure import without_secrets
 
 __all__ = ["PROVIDER", "BedrockAccess"]
 
@@ -191,5 +192,5 @@ def _translating(profile: str | None) -> Iterator[None]:
         raise UnreachableError(message, provider=PROVIDER, hint=hint) from error
     except (aws.BotoCoreError, aws.ClientError) as error:
         login = "aws sso login" if profile is None else f"aws sso login --profile {profile}"
-        message = f"AWS gave no credentials: {error}"
+        message = f"AWS gave no credentials: {without_secrets(str(error))}"
         raise CredentialsError(message, provider=PROVIDER, hint=f"run: {login}; or look at the profile") from error

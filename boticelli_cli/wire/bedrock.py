@@ -9,7 +9,7 @@ from boticelli_cli.wire.bedrock_errors import (
     not_installed,
 )
 from boticelli_cli.wire.bedrock_invoke import is_claude
-from boticelli_cli.wire.bedrock_listing import decode_models, encode_models
+from boticelli_cli.wire.bedrock_listing import decode_models, encode_models, models_path
 
 __all__ = [
     "PROVIDER",
@@ -20,5 +20,6 @@ __all__ = [
     "encode_models",
     "error_name",
     "is_claude",
+    "models_path",
     "not_installed",
 ]

@@ -3,6 +3,7 @@
 python -m pytest -m benchmark -s
 """
 
+import base64
 import json
 import time
 from collections.abc import Callable
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 
 from boticelli_cli.messages import TextDelta
-from boticelli_cli.wire import anthropic, openai
+from boticelli_cli.wire import anthropic, bedrock_converse, bedrock_invoke, openai
+from boticelli_cli.wire.bedrock_frames import Frame, encode_event_frame
 from boticelli_cli.wire.gemini import StreamReader, StreamWriter
 from boticelli_cli.wire.sse import EventReader, encode_event
 from tests.wire.spoken import cut
@@ -106,3 +108,38 @@ def test_a_delta_against_its_json(reader: Callable[[], Any], event: bytes) -> No
 
     decoded = fastest(deltas, COUNT)
     print(f"a delta {decoded / COUNT * 1e6:.2f} µs, its JSON {parsed / COUNT * 1e6:.2f} µs: {decoded / parsed:.2f}")
+
+
+NOVA = b'{"contentBlockIndex":0,"delta":{"text":"Hello world, "},"p":"abcdefghijklmnop"}'
+CHUNK = b'{"bytes":"%b","p":"abcdefghijklmnop"}' % base64.b64encode(CLAUDE)
+
+
+@pytest.mark.parametrize(
+    ("body", "frame", "inner"),
+    [
+        (bedrock_converse.ConverseBody, Frame("contentBlockDelta", NOVA), None),
+        (bedrock_invoke.InvokeBody, Frame("chunk", CHUNK), CLAUDE),
+    ],
+    ids=["converse", "invoke"],
+)
+def test_a_delta_of_bedrock_against_its_json(body: Callable[[], Any], frame: Frame, inner: bytes | None) -> None:
+    """A delta may cost twice its `json.loads`: of InvokeModel's, both that of the frame and that of the event in it."""
+    loads = json.loads
+    parsed = fastest(lambda: sum(1 for _ in range(COUNT) if loads(frame.payload)), COUNT)
+    if inner is not None:
+        parsed += fastest(lambda: sum(1 for _ in range(COUNT) if loads(inner)), COUNT)
+    pieces = [encode_event_frame(frame.name, frame.payload)] * COUNT
+
+    def deltas() -> int:
+        read = body()._reader.read
+        return sum(len(read(frame)) for _ in range(COUNT))
+
+    def framed() -> int:
+        read = body().read
+        return sum(1 for piece in pieces for _ in read(piece))
+
+    decoded, unpacked = fastest(deltas, COUNT), fastest(framed, COUNT)
+    for what, cost in (("decoded", decoded), ("decoded with its frame, which botocore reads,", unpacked)):
+        print(
+            f"a delta {what} {cost / COUNT * 1e6:.2f} µs, its JSON {parsed / COUNT * 1e6:.2f} µs: {cost / parsed:.2f}"
+        )

@@ -260,7 +260,7 @@ async def test_lists_the_models(wide: bool) -> None:
     async with bedrock(wide=wide) as (fake, driver):
         models = await driver.models()
     assert {model.name for model in models} == fake.models
-    assert fake.requests[0].path == "/foundation-models"
+    assert [asked.path.partition("?")[0] for asked in fake.requests] == ["/foundation-models", "/inference-profiles"]
 
 
 # Errors

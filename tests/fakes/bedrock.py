@@ -99,8 +99,8 @@ class FakeBedrock(Served):
 
     async def _answer(self, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
         admit(asked, self.secrets, self.tokens, self.region)
-        if (asked.method, asked.path) == ("GET", "/foundation-models"):
-            return web.json_response({"modelSummaries": [_summary(name) for name in sorted(self.models)]})
+        if asked.method == "GET":
+            return web.json_response(self._list(asked.path))
         if not asked.action or asked.method != "POST":
             raise ApiError(404, "UnknownOperationException", "")
         asked.content = _parse(asked.data)
@@ -116,6 +116,16 @@ class FakeBedrock(Served):
         else:
             check_converse(asked)
         return await self._behave(self.script.choose(asked.model, asked.prompt, asked.key), request, asked)
+
+    def _list(self, path: str) -> dict[str, Any]:
+        profiles = [name for name in sorted(self.models) if name.startswith(("us.", "arn:"))]
+        match path.partition("?")[0]:
+            case "/foundation-models":
+                models = [*sorted(self.models.difference(profiles)), *PROFILES_ONLY]
+                return {"modelSummaries": [_summary(name) for name in models]}
+            case "/inference-profiles":
+                return {"inferenceProfileSummaries": [_profile(name) for name in profiles]}
+        raise ApiError(404, "UnknownOperationException", "")
 
     async def _behave(self, behaviour: Behaviour, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
         response_id = secrets.token_hex(8)
@@ -222,8 +232,21 @@ def _summary(name: str) -> dict[str, Any]:
         "inputModalities": ["TEXT", "IMAGE"],
         "outputModalities": ["TEXT"],
         "responseStreamingSupported": True,
-        "inferenceTypesSupported": ["ON_DEMAND"],
+        "inferenceTypesSupported": ["INFERENCE_PROFILE" if name in PROFILES_ONLY else "ON_DEMAND"],
         "modelLifecycle": {"status": "ACTIVE"},
+    }
+
+
+def _profile(name: str) -> dict[str, Any]:
+    return {
+        "inferenceProfileId": name.rpartition("/")[2],
+        "inferenceProfileName": name.rpartition(".")[2],
+        "inferenceProfileArn": name
+        if name.startswith("arn:")
+        else f"arn:aws:bedrock:us-east-1:1:inference-profile/{name}",
+        "models": [],
+        "status": "ACTIVE",
+        "type": "APPLICATION" if name.startswith("arn:") else "SYSTEM_DEFINED",
     }
 
 

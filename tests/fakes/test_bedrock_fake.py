@@ -188,8 +188,10 @@ def test_knows_its_models(client: Any, session: Any, fake: FakeBedrock) -> None:
         client.converse(modelId="amazon.nova-0-v1:0", messages=[turn("Hello.")])
     with pytest.raises(client.exceptions.ValidationException, match="inference profile"):
         client.converse(modelId=CLAUDE.removeprefix("us."), messages=[turn("Hello.")])
-    listed = amazon(session, fake, service_name="bedrock").list_foundation_models()["modelSummaries"]
-    assert NOVA in [each["modelId"] for each in listed]
+    lister = amazon(session, fake, service_name="bedrock")
+    assert NOVA in [each["modelId"] for each in lister.list_foundation_models()["modelSummaries"]]
+    profiles = lister.list_inference_profiles()["inferenceProfileSummaries"]
+    assert CLAUDE in [each["inferenceProfileId"] for each in profiles]
 
 
 @pytest.mark.parametrize(
