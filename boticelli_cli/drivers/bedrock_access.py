@@ -19,6 +19,9 @@ __all__ = ["PROVIDER", "BedrockAccess"]
 
 _REGION_HINT = "set AWS_REGION to where the models are to run, as us-east-1; or 'region' in the profile"
 _SERVICE = "bedrock"
+_LARGE = 1_000_000
+"""Bytes that take a millisecond to sign; more of them are signed in a thread."""
+
 _CONTENT = {"content-type": "application/json"}
 
 
@@ -94,7 +97,10 @@ class BedrockAccess:
         """
         if (token := self._token()) is not None:
             return {"authorization": f"Bearer {token}"}
-        return _signed(outgoing, await self._credentials(), self.region_name)
+        credentials, region = await self._credentials(), self.region_name
+        if len(outgoing.body) > _LARGE:
+            return await asyncio.to_thread(_signed, outgoing, credentials, region)
+        return _signed(outgoing, credentials, region)
 
     def _url(self, host: str) -> str:
         if self.base_url is not None:

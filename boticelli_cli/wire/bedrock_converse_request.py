@@ -137,7 +137,7 @@ def _has_calls(request: Request) -> bool:
 
 
 def _tool_spec(tool: Tool) -> dict[str, Any]:
-    schema = {"type": "object", "properties": {}} if tool.parameters is None else tool.parameters
+    schema = {"type": "object", **(tool.parameters or {"properties": {}})}  # no other type is taken
     said = {"name": tool.name, "description": tool.description or None, "inputSchema": {"json": schema}}
     return {"toolSpec": {key: value for key, value in said.items() if value is not None}}
 
@@ -145,7 +145,7 @@ def _tool_spec(tool: Tool) -> dict[str, Any]:
 def _output_config(request: Request, losses: Losses) -> dict[str, Any]:
     config: dict[str, Any] = {}
     if isinstance(request.thinking, str):
-        config["effort"] = request.thinking
+        config["effort"] = "low" if request.thinking == "minimal" else request.thinking  # there is no less
     elif request.thinking is not None:
         losses.add("thinking")
     if request.schema is not None:
@@ -296,7 +296,7 @@ def _system_of(blocks: tuple[_SystemBlock, ...]) -> str | tuple[Text | CachePoin
 
 def _thinking(effort: str | None) -> Thinking | None:
     match effort:
-        case "minimal" | "low" | "medium" | "high":
+        case "low" | "medium" | "high":
             return effort
         case _:
             return None

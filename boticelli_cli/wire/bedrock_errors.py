@@ -42,6 +42,8 @@ def decode_error(
     """
     said, kind = _said(body)
     name = _bare(name or kind)
+    if name.startswith(("throttling", "toomanyrequests")):  # some of AWS's gates say it with a status of 400
+        status = 429
     # The lines that follow the first hold the request as it should have been signed, session token and all.
     message = without_secrets(said.partition("\n")[0]) or phrase(status)
     if name in _CREDENTIALS or status in (401, 403) or name == "accessdeniedexception":

@@ -23,7 +23,7 @@ from tests.fakes.behaviours import (
     TruncatedClean,
     without_keywords,
 )
-from tests.fakes.gemini_answers import long_piece, pieces, split
+from tests.fakes.gemini_answers import long_piece, pieces, sample, split
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _said(answer: Answer, say: "_Saying", response_id: str) -> Iterator[Said]:
     thoughts = answer.thoughts or (f"Thinking about: {without_keywords(asked.prompt)}" if shown else "")
     for piece in split(thoughts, None):
         yield from say.thought(piece, shown=shown)
-    for piece in pieces(answer, echo(asked.last)):
+    for piece in pieces(answer, default_text(asked)):
         if say.spent_all:
             return
         yield say.text(piece)
@@ -188,6 +188,12 @@ class _Saying:
 
 
 _REASONS = {"STOP": "end_turn", "MAX_TOKENS": "max_tokens", "SAFETY": "content_filtered"}
+
+
+def default_text(asked: Asked) -> str:
+    """`You said: …`, or JSON that fits the schema, if there is one."""
+    said = echo(asked.last)
+    return said if asked.schema is None else json.dumps(sample(asked.schema, said), ensure_ascii=False)
 
 
 def echo(blocks: list[Json]) -> str:

@@ -21,6 +21,7 @@ def check_converse(asked: Asked) -> None:
     if report.has_errors():
         raise invalid(report.generate_report())
     _check_words(content, shape)
+    _check_settings(content)
     _check_turns(content["messages"])
     blocks = [block for turn in content["messages"] for block in turn["content"]]
     if any("toolUse" in block or "toolResult" in block for block in blocks) and "toolConfig" not in content:
@@ -76,6 +77,14 @@ def _check_words(value: Any, shape: Shape) -> None:
                 raise invalid("A content block is one thing.")
         case "string" if shape.enum and value not in shape.enum:
             raise invalid(f"Value '{value}' failed to satisfy enum value set: {shape.enum}")
+
+
+def _check_settings(content: Json) -> None:
+    if content.get("outputConfig", {}).get("effort", "low") not in ("low", "medium", "high", "xhigh", "max"):
+        raise invalid("The effort is not one of the supported values.")
+    for tool in content.get("toolConfig", {}).get("tools", ()):
+        if "toolSpec" in tool and tool["toolSpec"]["inputSchema"]["json"].get("type") != "object":
+            raise invalid("toolConfig.tools.0.toolSpec.inputSchema.json.type must be one of the following: object.")
 
 
 def _check_turns(turns: list[Json]) -> None:

@@ -73,6 +73,14 @@ class Asked:
         )
 
     @property
+    def schema(self) -> Json | None:
+        """The JSON Schema that the answer has to satisfy."""
+        if self.is_invoke:
+            return (self.content.get("output_config") or {}).get("format", {}).get("schema")
+        said = (self.content.get("outputConfig") or {}).get("textFormat")
+        return json.loads(said["structure"]["jsonSchema"]["schema"]) if said else None
+
+    @property
     def tokens(self) -> int:
         """A word is a token, and anything else than text is 258 of them."""
         system = self.content.get("system") or []

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import boto3
@@ -177,8 +178,9 @@ def test_an_error_in_the_stream_is_raised_after_what_came_before(
 ) -> None:
     fake.script.append(InStreamError(code, after=2))
     told = []
-    with pytest.raises(EventStreamError, match=name):
-        for event in client.converse_stream(modelId=NOVA, messages=[turn("Hello.")])["stream"]:
+    opened = client.converse_stream(modelId=NOVA, messages=[turn("Hello.")])["stream"]
+    with closing(opened) as stream, pytest.raises(EventStreamError, match=name):
+        for event in stream:
             told.append(event)
     assert len(told) == 3
 

@@ -61,7 +61,8 @@ outputs = st.text() | mappings | st.lists(pieces, min_size=2, max_size=3).map(tu
 results = st.builds(ToolResult, st.just(""), outputs, ids.map("r-".__add__), st.booleans())
 thoughts = st.builds(Thought, st.text(), st.none() | seals) | st.builds(Thought, st.just(""), seals, st.just(True))
 parts = st.builds(Text, texts) | thoughts | media() | calls | results | marks
-tools = st.builds(Tool, names, st.none() | st.text(min_size=1), mappings)
+schemas = mappings.map(lambda schema: {**schema, "type": "object"})
+tools = st.builds(Tool, names, st.none() | st.text(min_size=1), schemas)
 systems = (
     st.none()
     | st.text(min_size=1)
@@ -98,7 +99,7 @@ def requests(draw: st.DrawFn) -> Request:
         top_p=draw(st.none() | st.floats(0, 1)),
         max_tokens=draw(st.none() | st.integers(1, 10**6)),
         stop=draw(st.lists(st.text(min_size=1), max_size=3).map(tuple)),
-        thinking=draw(st.sampled_from((None, "minimal", "low", "medium", "high"))),
+        thinking=draw(st.sampled_from((None, "low", "medium", "high"))),
         schema=draw(st.none() | mappings),
         tools=declared,
         tool_choice=choice,

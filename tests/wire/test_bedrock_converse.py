@@ -225,6 +225,27 @@ def test_who_may_call_no_tool_is_told_of_none() -> None:
     assert "toolConfig" in body_of(asking(ToolCall("find", {}, "1"), tools=(TOOL,), tool_choice="none"))
 
 
+def test_the_least_effort_that_there_is_is_low() -> None:
+    assert body_of(asking(thinking="minimal"))["outputConfig"] == {"effort": "low"}
+
+
+def test_a_tool_takes_an_object_whatever_is_said_of_it() -> None:
+    tools = (Tool("a"), Tool("b", "", {"properties": {"x": {}}}), Tool("c", "C.", {"type": "object"}))
+    assert [each["toolSpec"] for each in body_of(asking(tools=tools))["toolConfig"]["tools"]] == [
+        {"name": "a", "inputSchema": {"json": {"type": "object", "properties": {}}}},
+        {"name": "b", "inputSchema": {"json": {"type": "object", "properties": {"x": {}}}}},
+        {"name": "c", "description": "C.", "inputSchema": {"json": {"type": "object"}}},
+    ]
+
+
+def test_a_schema_of_the_answer_is_told_as_text() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string"}}}
+    request = asking(schema=schema)
+    said = body_of(request)["outputConfig"]["textFormat"]
+    assert said["type"] == "json_schema"
+    assert json.loads(said["structure"]["jsonSchema"]["schema"]) == schema
+
+
 def test_media_of_nothing_are_an_error_of_the_caller() -> None:
     with pytest.raises(UsageError, match="neither data nor a url"):
         encode_request(asking(Media("image", "image/png")))

@@ -72,6 +72,11 @@ def test_an_unknown_model_is_told_by_the_same_status_however_bedrock_says_it() -
     assert decode_error(400, b'{"message":"The provided model identifier is invalid."}').status == 404
 
 
+def test_throttling_is_to_be_waited_for_whatever_its_status() -> None:
+    error = decode_failure(400, b'{"message":"Rate exceeded"}', {"x-amzn-errortype": "ThrottlingException"})
+    assert (type(error), error.status) == (ProviderError, 429)
+
+
 def test_keeps_how_long_to_wait() -> None:
     assert decode_failure(429, b"{}", {"retry-after": "7"}).retry_after == 7
 
