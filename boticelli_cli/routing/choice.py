@@ -119,8 +119,7 @@ class Choice:
         full = [seat for seat in self._members if seat.is_full and self._is_usable(seat)]
         delays = self._delays()
         if any(self._delay(seat) < math.inf for seat in full):
-            soonest = min((*delays.values(), self._until_one_is_well()))
-            return self._roster.until_one_ends(full, max(soonest, _SHORTEST) if soonest < math.inf else None)
+            return self._wait_for(full, min((*delays.values(), self._until_one_is_well())))
         if delays:
             waiter.serve(self._roster.unheld(min(delays, key=delays.__getitem__)))
             return None
@@ -157,7 +156,10 @@ class Choice:
                 waiter.serve(self._roster.take(seat))
                 return None
         waiter.suits = self._members.__contains__
-        return self._roster.until_one_ends(seats, max(self._until_one_is_well(), _SHORTEST))
+        return self._wait_for(seats, self._until_one_is_well())
+
+    def _wait_for(self, seats: list[Seat], look_again: float) -> Wait:
+        return self._roster.until_one_ends(seats, max(look_again, _SHORTEST) if look_again < math.inf else None)
 
     def _rank(self, seat: Seat) -> tuple[int, float, int, int]:
         rest = self._rest_of(seat) or Rest(math.inf, "told", "")

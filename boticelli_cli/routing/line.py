@@ -98,6 +98,11 @@ class Line:
     def running(self) -> int:
         return len(self._running)
 
+    @property
+    def length(self) -> int:
+        """How many wait."""
+        return len(self._waiting)
+
     def join(self, ticket: Ticket) -> None:
         self._waiting[ticket] = None
 

@@ -99,8 +99,9 @@ class Limited:
                 self._plan(line, model, limits), tokens, rpm=limits.rpm, tpm=limits.tpm, now=self._ledger.now()
             )
             seconds = max(room.at - self._ledger.now(), 0.0)
-        if line is not None and line.is_full(limits.max_concurrent):
-            seconds = max(seconds, line.until_one_ends() or _SOME_TIME)
+        if line is not None and limits.max_concurrent is not None and line.is_full(limits.max_concurrent):
+            turns = 1 + line.length // limits.max_concurrent
+            seconds = max(seconds, turns * (line.until_one_ends() or _SOME_TIME))
         return seconds
 
     def under_way(self, model: str) -> int:

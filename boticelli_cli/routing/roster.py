@@ -162,6 +162,8 @@ class Roster:
         lease.seat.running -= 1
         self._settle(lease.seat)
         self.hand_out(lease.seat)
+        if not lease.seat.is_full:  # nobody could use it just now; those who wait may have to wait for something else
+            self._wake_the_first(self._line)
 
     def rest(self, seat: Seat, rest: Rest) -> None:
         """Know what speaks against an account; those who wait for it may have to think again."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from boticelli_cli.drivers.base import Routed, fold
+from boticelli_cli.errors import ProviderError
 from boticelli_cli.messages import Message, Request, Response, Text
 from boticelli_cli.routing.accounts import Member, Pool
 from boticelli_cli.routing.roster import Roster
@@ -43,6 +44,10 @@ def pool(
 def at_most(number: int | None, **options: Any) -> Callable[[int], dict[str, Any]]:
     """Accounts that may have so many requests under way."""
     return lambda _: {"max_concurrent": number, **options}
+
+
+def failing(status: int, **facts: Any) -> ProviderError:
+    return ProviderError("no", status=status, **facts)
 
 
 _new = itertools.count(1)
