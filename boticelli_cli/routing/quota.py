@@ -156,6 +156,7 @@ class Limited:
                     await self._rest(ticket, lease, self._wait_in_line(line, ticket, model, limits))
                     continue
                 if lease is not None and not lease.is_held:
+                    self._refuse_a_spent_day(model, limits)
                     await lease.take()
                 slot = self._claim(ticket, model, limits)
                 if slot.seconds <= 0:
@@ -182,14 +183,17 @@ class Limited:
         return claimed
 
     def _wait_in_line(self, line: Line, ticket: Ticket, model: str, limits: Limits) -> Wait:
-        """What a request waits for behind others, or for want of a lease. A spent day is not waited for."""
-        spent = self._ledger.spent(self._counted_as, model, limits.rpd, self._reset)
-        if spent is not None:
-            raise self._day_is_spent(spent, model, limits)
+        """What a request waits for behind others. A spent day is not waited for."""
+        self._refuse_a_spent_day(model, limits)
         if not line.is_first(ticket) and (limits.rpm is not None or limits.tpm is not None):
             room = self._forecast(line, ticket, model, limits)
             return Wait(_minute(room.lacks, model, limits), max(room.at - self._ledger.now(), 0.0))
         return Wait(one_of(line.running), line.until_one_ends())
+
+    def _refuse_a_spent_day(self, model: str, limits: Limits) -> None:
+        spent = self._ledger.spent(self._counted_as, model, limits.rpd, self._reset)
+        if spent is not None:
+            raise self._day_is_spent(spent, model, limits)
 
     def _forecast(self, line: Line, ticket: Ticket, model: str, limits: Limits) -> Room:
         """When a request is likely to go, if those before it go as they are expected to."""

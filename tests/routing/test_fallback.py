@@ -408,6 +408,7 @@ def test_says_whether_the_first_model_streams_and_leaves_it_open_for_others() ->
     assert [router.supports_streaming(model) for model in (A, "gpt-whole", "slow", "auto", "nobodys")] == [
         *[True, False, False, True, True]
     ]
+    assert routing(Models(), Routes()).supports_streaming("nobodys")
 
 
 @in_virtual_time

@@ -15,9 +15,7 @@ from hypothesis import strategies as st
 
 from boticelli_cli.catalog import Limits
 from boticelli_cli.drivers.base import Going, Routed, Waiting, listening
-from boticelli_cli.errors import (
-    QuotaError,
-)
+from boticelli_cli.errors import ProviderError, QuotaError
 from boticelli_cli.messages import Request, Response
 from boticelli_cli.routing.accounts import Member, Pool
 from boticelli_cli.routing.day import pacific_day
@@ -127,6 +125,36 @@ async def test_a_wait_for_any_account_is_told_with_what_is_known_of_it() -> None
     assert told[3].waits[0] == (reason, 0)
     assert told[2].notices[-2][1] == Going()
     assert isinstance(told[2].notices[-1][1], Routed)
+
+
+@in_virtual_time
+async def test_with_all_at_rest_and_full_the_first_that_ends_is_taken() -> None:
+    keys, roster = [Key(failing(500)), Key(failing(500))], Roster()
+    accounts = pool(*keys, roster=roster, each=at_most(1))
+    with pytest.raises(ProviderError):
+        await ask(accounts)
+    for key in keys:
+        key.seconds = 40.0
+        key.errors.append(failing(500))
+    first = [asyncio.create_task(ask(accounts)) for _ in range(4)]
+    await asyncio.wait(first)
+    assert [key.most_running for key in keys] == [1, 1]
+    assert sorted(at for key in keys for at in key.times) == [0, 0, 0, 0, 20, 20]
+    assert (roster.running, roster.has_line) == (0, False)
+
+
+@in_virtual_time
+async def test_one_may_go_before_those_who_wait_for_what_it_does_not_need() -> None:
+    keys = [Key(failing(429, retry_after=500)), Key(seconds=100.0)]
+    accounts = pool(*keys, each=at_most(1))
+    running = asyncio.create_task(ask(accounts))
+    await asyncio.sleep(1)
+    waiting = asyncio.create_task(ask(accounts))
+    await asyncio.sleep(1)
+    await ask(accounts, saying("other", model="n"))
+    await asyncio.wait([running, waiting])
+    assert keys[0].sent[1:] == [(2, "other")]
+    assert keys[1].times == [0, 100]
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -343,6 +371,46 @@ def test_those_who_wait_for_one_model_are_spread_over_the_accounts(path: Path) -
     accounts, _ = limited_pool(path, *keys, max_concurrent=1)
     run_virtual(all_of(accounts, [saying() for _ in range(10)]))
     assert [key.times for key in keys] == [[0, 10, 20, 30, 40]] * 2
+
+
+def test_one_is_told_at_once_that_the_day_is_spent_though_the_account_is_full(path: Path) -> None:
+    accounts, roster = limited_pool(path, Key(seconds=10.0), most=1, rpd=1)
+
+    async def life() -> None:
+        running = asyncio.create_task(ask(accounts))
+        await asyncio.sleep(1)
+        with pytest.raises(QuotaError, match="the day's 1 request to m on account 'a' are spent"):
+            await ask(accounts)
+        assert asyncio.get_running_loop().time() == 1
+        assert roster.running == 1
+        await running
+
+    run_virtual(life())
+
+
+def test_a_small_request_does_not_overtake_a_large_one_in_the_line(path: Path) -> None:
+    keys = [Key(seconds=30.0), Key(seconds=1.0)]
+    accounts, _ = limited_pool(path, *keys, most=1, tpm=100)
+    requests = [of_tokens(60, "a"), of_tokens(60, "b"), of_tokens(60, "c"), of_tokens(10, "d")]
+
+    async def life() -> None:
+        running = [asyncio.create_task(ask(accounts, each)) for each in requests[:2]]
+        await asyncio.sleep(0.5)
+        running += [asyncio.create_task(ask(accounts, each)) for each in requests[2:]]
+        await asyncio.gather(*running)
+
+    run_virtual(life())
+    at = {prompt[0]: moment for key in keys for moment, prompt in key.sent}
+    assert at["a"] == at["b"] == 0
+    assert at["d"] == 30, "at 1 there was room for it, but not for the one before it"
+    assert at["c"] == 60.5
+
+
+def test_of_many_accounts_that_all_would_hold_a_request_back_one_is_asked_soon() -> None:
+    keys = [Key() for _ in range(1000)]
+    members = [Member(str(n), key, str(n), delay=lambda _, n=n: 7.0 - (n == 150)) for n, key in enumerate(keys)]
+    run_virtual(ask(Pool(members, provider="gemini")))
+    assert [n for n, key in enumerate(keys) if key.asked] == [150]
 
 
 loads = st.lists(
