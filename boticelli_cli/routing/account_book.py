@@ -5,11 +5,11 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from boticelli_cli.routing.cooldowns import Kind
+from boticelli_cli.routing.cooldowns import Kind, Rest
 from boticelli_cli.routing.ledger_file import connect, create, is_missing
 
 __all__ = ["AccountBook", "AccountState", "account_states"]
@@ -62,10 +62,13 @@ class AccountBook:
         """All that is written, what is over among it."""
         return [] if is_missing(self._path) else self._do(_states) or []
 
-    def write(self, state: AccountState) -> None:
+    def write(self, account: str, rest: Rest, refusals: int = 0) -> None:
+        """Write down that an account rests, until a moment in seconds since 1970, in place of what was known before."""
+        state = (account, rest.model, rest.until, rest.kind, rest.reason, refusals)
+
         def work(db: sqlite3.Connection) -> None:
             db.execute("DELETE FROM accounts WHERE until < ?", (self._clock() - _KEPT,))
-            db.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?, ?)", astuple(state))
+            db.execute("INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?, ?)", state)
 
         self._do(work)
 

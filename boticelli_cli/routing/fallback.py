@@ -72,11 +72,9 @@ class Router:
         """Whether the first of the models does that are asked for this name; a name that leaves it open may."""
         try:
             decision = self.decide(Request(model, ()))
-        except UsageError:
+            return not decision.is_by_name or self._driver.supports_streaming(decision.chain[0])
+        except (UsageError, ProviderError):  # told when it is asked; others may be asked in its place
             return True
-        if not decision.is_by_name:
-            return True
-        return self._driver.supports_streaming(decision.chain[0])
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[AsyncIterator[Delta]]:
@@ -100,7 +98,7 @@ class Router:
     async def _ask(self, request: Request, ask: Callable[[Request], Awaitable[Result]]) -> Result:
         decision = self.decide(request)
         failed: dict[str, ProviderError] = {}
-        with deciding(decision), budget_of(request) as budget:
+        with budget_of(request) as budget:
             last = decision.chain[0]
             error = self._circuits.why_not(self._full_name(last))
             for target in self._in_order(decision.chain):
@@ -108,7 +106,8 @@ class Router:
                     await notify(FallingBack(self._full_name(last), self._full_name(target), error))
                     await notify(Going())
                 try:
-                    return await self._attempt(self._told(request, target, decision.chain[0]), ask)
+                    with deciding(_for_target(decision, target)):
+                        return await self._attempt(self._told(request, target, decision.chain[0]), ask)
                 except ProviderError as failure:
                     budget.failed()
                     last, error = target, failure
@@ -152,6 +151,12 @@ class Router:
     def _full_name(self, model: str) -> str:
         placed = self._catalog.place(model)
         return model if placed.provider == EMBEDDED else f"{placed.provider}/{placed.name}"
+
+
+def _for_target(decision: Decision, target: str) -> Decision:
+    """A decision as it holds for one target: the others are asked for want of the first."""
+    first = decision.chain[0]
+    return decision if target == first else replace(decision, reason=f"{first} does not answer")
 
 
 def _most_telling(failed: Mapping[str, ProviderError]) -> ProviderError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from boticelli_cli.catalog import Catalog
+from boticelli_cli.catalog import Catalog, PlacedModel
 from boticelli_cli.errors import UsageError
 from boticelli_cli.messages import Media, Message, Part, Request, Text, ToolResult
 from boticelli_cli.routes import Alias, Chain, Routes
@@ -73,10 +73,10 @@ def decide(request: Request, routes: Routes, catalog: Catalog, *, tokens: Callab
     if isinstance(decision, UsageError):
         raise decision
     own = _alias_of(request.model, routes) if decision.route == "alias" else None
-    chain = tuple(dict.fromkeys(_expanded((*decision.chain, *request.fallback), routes, own)))
-    for model in chain:
-        catalog.place(model)
-    return Decision(chain, decision.route, decision.reason)
+    chain: dict[PlacedModel, str] = {}
+    for model in _expanded((*decision.chain, *request.fallback), routes, own):
+        chain.setdefault(catalog.place(model), model)
+    return Decision(tuple(chain.values()), decision.route, decision.reason)
 
 
 def _explicit(request: Request, routes: Routes, catalog: Catalog) -> Decision | UsageError:

@@ -4,11 +4,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from boticelli_cli.errors import CredentialsError, ProviderError
-from boticelli_cli.routing.account_book import AccountBook, AccountState
 from boticelli_cli.routing.cooldowns import REFUSALS, Rest
 from boticelli_cli.routing.roster import Roster, Seat
+
+if TYPE_CHECKING:
+    from boticelli_cli.routing.account_book import AccountBook, AccountState  # opens a database: slow to load
 
 __all__ = ["Standings"]
 
@@ -24,7 +28,7 @@ class Standings:
         self,
         roster: Roster,
         *,
-        book: AccountBook | None = None,
+        book: "AccountBook | None" = None,
         warn: Callable[[str], None] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -54,9 +58,8 @@ class Standings:
         if isinstance(error, CredentialsError):
             self._warn(_warning(seat, name, rest))
         if self._book is not None:
-            until = self._clock() + rest.until - _now()
-            refusals = 0 if rest.model else seat.standing.refusals
-            self._book.write(AccountState(seat.counted_as, rest.model, until, rest.kind, rest.reason, refusals))
+            dated = replace(rest, until=self._clock() + rest.until - _now())
+            self._book.write(seat.counted_as, dated, 0 if rest.model else seat.standing.refusals)
 
     def succeeded(self, seat: Seat, model: str) -> None:
         """Take a success into account."""

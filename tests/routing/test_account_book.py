@@ -14,6 +14,7 @@ from boticelli_cli.errors import (
     ProviderError,
 )
 from boticelli_cli.routing.account_book import AccountBook, AccountState, account_states
+from boticelli_cli.routing.cooldowns import Rest
 from boticelli_cli.routing.roster import Roster
 from boticelli_cli.routing.standings import Standings
 from tests.clock import run_virtual
@@ -142,11 +143,10 @@ def test_a_file_from_before_there_were_accounts_gets_them_and_keeps_its_counts(p
     async def look() -> None:
         told: list[str] = []
         ledger = open_ledger(path, clock=Wall(), warn=told.append)
-        state = AccountState("main", "", NOON + 60, "failed", "no")
         book = AccountBook(path, clock=Wall(), warn=told.append)
         assert book.read() == []
-        book.write(state)
-        assert account_states(path) == [state]
+        book.write("main", Rest(NOON + 60, "failed", "no"))
+        assert account_states(path) == [AccountState("main", "", NOON + 60, "failed", "no")]
         assert ledger.usage("main", "m", NOON).requests == 1
         assert told == []
 
@@ -155,16 +155,18 @@ def test_a_file_from_before_there_were_accounts_gets_them_and_keeps_its_counts(p
 
 def test_what_was_over_a_week_ago_is_forgotten(path: Path) -> None:
     book = AccountBook(path, clock=lambda: NOON)
-    recent = AccountState("b", "m", NOON - 86_400, "told", "no")
-    disabled = AccountState("c", "", math.inf, "disabled", "no", 3)
-    for state in (AccountState("a", "", NOON - 8 * 86_400, "failed", "no"), recent, disabled):
-        book.write(state)
-    assert book.read() == [recent, disabled]
+    book.write("a", Rest(NOON - 8 * 86_400, "failed", "no"))
+    book.write("b", Rest(NOON - 86_400, "told", "no", "m"))
+    book.write("c", Rest(math.inf, "disabled", "no"), 3)
+    assert book.read() == [
+        AccountState("b", "m", NOON - 86_400, "told", "no"),
+        AccountState("c", "", math.inf, "disabled", "no", 3),
+    ]
 
 
 @pytest.mark.slow
 def test_a_file_that_is_locked_for_seconds_fails_no_request(path: Path) -> None:
-    AccountBook(path).write(AccountState("x", "", 0.0, "failed", "no"))
+    AccountBook(path).write("x", Rest(0.0, "failed", "no"))
     warnings: list[str] = []
 
     async def life() -> None:

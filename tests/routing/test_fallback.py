@@ -410,6 +410,12 @@ def test_says_whether_the_first_model_streams_and_leaves_it_open_for_others() ->
     ]
     assert routing(Models(), Routes()).supports_streaming("nobodys")
 
+    class Keyless(Models):
+        def supports_streaming(self, model: str) -> bool:
+            raise CredentialsError("there is no key")
+
+    assert routing(Keyless()).supports_streaming(A)
+
 
 @in_virtual_time
 async def test_accounts_are_told_why_they_are_asked() -> None:
@@ -422,10 +428,9 @@ async def test_accounts_are_told_why_they_are_asked() -> None:
 
     with listening(listen):
         await ask(routing(accounts), auto())
-    reason = ("default", "no model is named")
     assert [notice for notice in heard if isinstance(notice, Routed)] == [
-        Routed(A, "openai", "main", *reason),
-        Routed(A, "openai", "spare", *reason),
-        Routed(B, "openai", "main", *reason),
+        Routed(A, "openai", "main", "default", "no model is named"),
+        Routed(A, "openai", "spare", "default", "no model is named"),
+        Routed(B, "openai", "main", "default", "gpt-a does not answer"),
     ]
     assert [type(notice) for notice in heard if not isinstance(notice, Going | Routed)] == [Retrying, FallingBack]

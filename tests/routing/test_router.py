@@ -78,7 +78,7 @@ def test_a_ring_of_aliases_ends() -> None:
 
 
 def test_the_requests_own_fallback_follows_the_chain_and_no_model_is_asked_twice() -> None:
-    request = asking("auto", thinking=True, fallback=("gemini-4-hydrogen", "claude-haiku-9", "gpt-6"))
+    request = asking("auto", thinking=True, fallback=("gemini/gemini-4-hydrogen", "claude-haiku-9", "gpt-6"))
     assert decided(request).chain == ("claude-sonnet-5-5", "gemini-4-hydrogen", "gemini-3.5-flash-lite", "gpt-6")
 
 
