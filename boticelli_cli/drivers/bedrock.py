@@ -1,5 +1,6 @@
 """Amazon Bedrock over HTTP: Claude in Anthropic's words, by InvokeModel, and every other model in Converse's."""
 
+import re
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
@@ -7,19 +8,29 @@ from urllib.parse import quote
 from boticelli_cli.drivers.bedrock_access import BedrockAccess
 from boticelli_cli.drivers.dialect import Dialect, HttpDriver
 from boticelli_cli.drivers.http import Endpoint
+from boticelli_cli.drivers.patience import Patience
 from boticelli_cli.messages import Request, Response
 from boticelli_cli.wire import bedrock_converse as converse
 from boticelli_cli.wire import bedrock_invoke as invoke
-from boticelli_cli.wire.bedrock import PROVIDER, decode_error, decode_failure, decode_models, is_claude, models_path
+from boticelli_cli.wire.bedrock import (
+    PROVIDER,
+    decode_count,
+    decode_error,
+    decode_failure,
+    decode_models,
+    encode_count,
+    is_claude,
+    models_path,
+)
 from boticelli_cli.wire.body import Encoded
 from boticelli_cli.wire.stream import BodyReader
 
-__all__ = ["bedrock_driver"]
+__all__ = ["BedrockDriver", "bedrock_driver"]
 
 
 def bedrock_driver(
     access: BedrockAccess, *, unknown_hint: Callable[[str], str | None] = lambda model: None, wide: bool = False
-) -> HttpDriver:
+) -> "BedrockDriver":
     """The driver of one account's models at Bedrock. Raises CredentialsError where no region is known.
 
     With `wide`, it carries hundreds of streams at once. `unknown_hint` says what to do about a model that is not there.
@@ -37,7 +48,22 @@ def bedrock_driver(
         )
 
     at, listing = endpoint(access.url), endpoint(access.listing_url)
-    return HttpDriver(PROVIDER, _DIALECT, at, key_hint=access.key_hint, unknown_hint=unknown_hint, listing=listing)
+    return BedrockDriver(PROVIDER, _DIALECT, at, key_hint=access.key_hint, unknown_hint=unknown_hint, listing=listing)
+
+
+class BedrockDriver(HttpDriver):
+    """The `Driver` of one account at Bedrock, which also counts tokens."""
+
+    async def count_tokens(self, request: Request) -> int:
+        """How many tokens a request's input has, as the provider counts them. Raises ProviderError.
+
+        Models themselves are asked for it, not the profiles by which they are asked for answers.
+        """
+        patience = Patience(PROVIDER, request.timeout)
+        path = _model_path(_REGIONAL.sub("", request.model), "count-tokens")
+        with self._naming(request.model):
+            answer = await self._endpoint.post(path, encode_count(request, invoked=_is_invoked(request)), patience)
+            return decode_count(answer.body)
 
 
 def _is_invoked(request: Request) -> bool:
@@ -56,7 +82,11 @@ def _path(request: Request, streamed: bool) -> str:
         action = "invoke-with-response-stream" if streamed else "invoke"
     else:
         action = "converse-stream" if streamed else "converse"
-    return f"/model/{quote(request.model, safe=_PLAIN)}/{action}"
+    return _model_path(request.model, action)
+
+
+def _model_path(model: str, action: str) -> str:
+    return f"/model/{quote(model, safe=_PLAIN)}/{action}"
 
 
 def _reader(request: Request) -> BodyReader:
@@ -69,6 +99,9 @@ def _decode(request: Request, body: bytes) -> Response:
 
 _PLAIN: Final = "!$&'()*+,;=:@~"
 """What may stand in a path as it is (RFC 3986): aiohttp would undo its encoding, and the signature be another's."""
+
+_REGIONAL: Final = re.compile(r"^(?:us|us-gov|eu|apac|global|jp|au|ca)\.")
+"""What a profile of several regions puts before a model's id."""
 
 _DIALECT: Final = Dialect(
     encode=_encode,

@@ -1,5 +1,6 @@
 """Amazon Bedrock: what its two ways of asking have in common. They are `bedrock_converse` and `bedrock_invoke`."""
 
+from boticelli_cli.wire.bedrock_count import decode_count, encode_count, encode_count_response
 from boticelli_cli.wire.bedrock_errors import (
     PROVIDER,
     decode_error,
@@ -13,9 +14,12 @@ from boticelli_cli.wire.bedrock_listing import decode_models, encode_models, mod
 
 __all__ = [
     "PROVIDER",
+    "decode_count",
     "decode_error",
     "decode_failure",
     "decode_models",
+    "encode_count",
+    "encode_count_response",
     "encode_error",
     "encode_models",
     "error_name",

@@ -40,8 +40,8 @@ __all__ = ["decode_request", "encode_request"]
 def encode_request(request: Request, *, streamed: bool = False) -> Encoded:
     """The body that asks for an answer; whether it is `streamed`, the address says. The `options` are laid over it.
 
-    Messages of one role that follow each other become one, as Converse wants them to alternate. Raises UsageError for
-    media that have neither bytes nor an address.
+    Messages of one role that follow each other become one, as Converse wants them to alternate, and none is empty.
+    Raises UsageError for media that have neither bytes nor an address.
     """
     losses = Losses()
     return written(_body(request, losses), request, PROVIDER, losses)
@@ -84,7 +84,7 @@ def _messages(request: Request, losses: Losses) -> list[dict[str, Any]]:
         blocks = writer.blocks(message.parts)
         if messages and messages[-1]["role"] == message.role:
             messages[-1]["content"] += blocks
-        else:
+        elif blocks:
             messages.append({"role": message.role, "content": blocks})
     return messages
 

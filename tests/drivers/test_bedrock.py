@@ -10,9 +10,8 @@ from typing import Any
 import pytest
 
 from boticelli_cli.drivers.base import Dropped, listening
-from boticelli_cli.drivers.bedrock import bedrock_driver
+from boticelli_cli.drivers.bedrock import BedrockDriver, bedrock_driver
 from boticelli_cli.drivers.bedrock_access import BedrockAccess
-from boticelli_cli.drivers.dialect import HttpDriver
 from boticelli_cli.errors import (
     CredentialsError,
     NoAnswerError,
@@ -77,7 +76,7 @@ def asking(prompt: str = "Hello.", *parts: Any, model: str = NOVA, **settings: A
 @asynccontextmanager
 async def bedrock(
     *answers: Behaviour | str, wide: bool = False, secret: str = SECRET_KEY, **options: Any
-) -> AsyncIterator[tuple[FakeBedrock, HttpDriver]]:
+) -> AsyncIterator[tuple[FakeBedrock, BedrockDriver]]:
     """A fake that gives these answers first, and a driver that asks it. Nothing of either is left afterwards."""
     async with FakeBedrock(answers) as fake:
         access = BedrockAccess(region="us-east-1", base_url=fake.url, access_key=ACCESS_KEY, secret_key=secret)
@@ -275,6 +274,17 @@ async def test_lists_the_models(wide: bool) -> None:
         models = await driver.models()
     assert {model.name for model in models} == fake.models
     assert [asked.path.partition("?")[0] for asked in fake.requests] == ["/foundation-models", "/inference-profiles"]
+
+
+@in_virtual_time
+async def test_counts_the_tokens_of_a_request() -> None:
+    async with bedrock() as (fake, driver):
+        for model in (NOVA, CLAUDE):
+            request = asking("one two three", model=model, system="Be brief.", max_tokens=5, temperature=1.0)
+            assert await driver.count_tokens(request) == 5
+        with pytest.raises(RefusedError):
+            await driver.count_tokens(asking(model="amazon.nova-0-v1:0"))
+    assert [asked.model for asked in fake.requests[:2]] == [NOVA, CLAUDE.removeprefix("us.")]
 
 
 # Errors

@@ -28,7 +28,7 @@ from tests.fakes.bedrock_answers import (
     Step,
     steps,
 )
-from tests.fakes.bedrock_checks import check_converse, check_invoke
+from tests.fakes.bedrock_checks import check_converse, check_invoke, counted
 from tests.fakes.bedrock_signature import admit
 from tests.fakes.bedrock_voices import Anthropic, Converse, Voice, frames
 from tests.fakes.bedrock_wire import ApiError, Asked, failure, invalid
@@ -104,13 +104,15 @@ class FakeBedrock(Served):
         if not asked.action or asked.method != "POST":
             raise ApiError(404, "UnknownOperationException", "")
         asked.content = _parse(asked.data)
-        if asked.model in PROFILES_ONLY:
+        if asked.model in PROFILES_ONLY and asked.action != "count-tokens":
             raise invalid(
                 f"Invocation of model ID {asked.model} with on-demand throughput isn’t supported. Retry your request with "
                 "the ID or ARN of an inference profile that contains this model."
             )
-        if asked.model not in self.models:
+        if asked.model not in {*self.models, *PROFILES_ONLY}:
             raise invalid("The provided model identifier is invalid.")
+        if asked.action == "count-tokens":
+            return web.json_response({"inputTokens": counted(asked).tokens})
         if asked.is_invoke:
             check_invoke(asked)
         else:

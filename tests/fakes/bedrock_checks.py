@@ -1,5 +1,7 @@
 """How strictly the fake Bedrock service reads a request: by Amazon's own description of it, and by what else it demands."""
 
+import base64
+import json
 from collections import Counter
 from functools import cache
 from typing import Any
@@ -47,6 +49,17 @@ def check_invoke(asked: Asked) -> None:
                 raise invalid("messages.0.content.0.type: Field required")
             if block["type"] == "text" and not block["text"].strip():
                 raise invalid("messages: text content blocks must contain non-whitespace text")
+
+
+def counted(asked: Asked) -> Asked:
+    """What is to be counted. Raises ApiError for what CountTokens would refuse."""
+    content = {**asked.content, "modelId": asked.model}
+    report = ParamValidator().validate(content, _shape("CountTokens"))
+    if report.has_errors() or asked.model.startswith(("us.", "eu.")):
+        raise invalid(report.generate_report() or "The provided model doesn't support counting tokens.")
+    said = asked.content["input"]
+    inner = said.get("converse") or json.loads(base64.b64decode(said["invokeModel"]["body"]))
+    return Asked(asked.method, asked.path, asked.headers, content=inner)
 
 
 _VERSIONS = ("bedrock-2023-05-31", "2026-10-21")

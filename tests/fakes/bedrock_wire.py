@@ -11,7 +11,9 @@ from tests.fakes.behaviours import Fail
 
 Json = dict[str, Any]
 
-_ASK = re.compile(r"/model/(?P<model>[^/]+)/(?P<action>converse|converse-stream|invoke|invoke-with-response-stream)")
+_ASK = re.compile(
+    r"/model/(?P<model>[^/]+)/(?P<action>count-tokens|converse|converse-stream|invoke|invoke-with-response-stream)"
+)
 
 
 @dataclass

@@ -236,6 +236,12 @@ def test_invokes_claude_in_anthropics_words(client: Any) -> None:
     ]
 
 
+def test_counts_tokens(client: Any) -> None:
+    model = CLAUDE.removeprefix("us.")
+    for said in ({"converse": {"messages": [turn("a b c d")]}}, {"invokeModel": {"body": json.dumps(BODY)}}):
+        assert client.count_tokens(modelId=model, input=said)["inputTokens"] == 4
+
+
 @pytest.mark.parametrize("wrong", [{"model": CLAUDE}, {"stream": True}, {"anthropic_version": "2023-06-01"}])
 def test_refuses_what_is_anthropics_but_not_on_bedrock(client: Any, wrong: Any) -> None:
     with pytest.raises(client.exceptions.ValidationException, match=r"reformat|allowed values"):

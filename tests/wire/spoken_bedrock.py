@@ -83,10 +83,13 @@ options = st.fixed_dictionaries(
 
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
-    said = draw(st.lists(st.lists(parts, max_size=4).map(tuple), min_size=1, max_size=4))
+    said = draw(st.lists(st.lists(parts, min_size=1, max_size=4).map(tuple), min_size=1, max_size=4))
     seen: set[str | None] = set()
     messages = tuple(
-        Message("user" if number % 2 == 0 else "assistant", tuple(each for each in told if _is_new(each, seen)))
+        Message(
+            "user" if number % 2 == 0 else "assistant",
+            tuple(each for each in told if _is_new(each, seen)) or (Text("."),),
+        )
         for number, told in enumerate(said)
     )
     declared = draw(st.lists(tools | marks, max_size=3).map(tuple))

@@ -157,6 +157,11 @@ def test_messages_of_one_role_become_one() -> None:
     ]
 
 
+def test_messages_of_nothing_are_not_sent() -> None:
+    said = (Message("user", (Text("a"),)), Message("assistant", (Text(" "),)), Message("user", (Text("b"),)))
+    assert body_of(Request(MODEL, said))["messages"] == [{"role": "user", "content": [{"text": "a"}, {"text": "b"}]}]
+
+
 def test_blank_texts_which_are_refused_are_not_sent() -> None:
     assert body_of(asking(Text(" \n"), Text("a")))["messages"][0]["content"] == [{"text": "a"}]
 
