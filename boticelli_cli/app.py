@@ -9,13 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from boticelli_cli import limit_states as states
 from boticelli_cli.account_drivers import list_models
 from boticelli_cli.catalog import EMBEDDED, PROVIDERS, Catalog, Model, place
 from boticelli_cli.config import Config, cache_folder, environment, key_store, media_folder, read_config
 from boticelli_cli.drivers.base import Driver
 from boticelli_cli.errors import UsageError, did_you_mean
 from boticelli_cli.events import Event
-from boticelli_cli.limit_states import LimitState, limit_states
+from boticelli_cli.limit_states import HeldBack, LimitState, limit_states
 from boticelli_cli.listings import keep_listing, with_listings
 from boticelli_cli.messages import Finish, Media, Usage
 from boticelli_cli.model_checks import check_models, default_model
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_BYTES",
     "MAX_PARALLEL",
+    "HeldBack",
     "InputPart",
     "LimitState",
     "Media",
@@ -51,6 +53,7 @@ __all__ = [
     "check",
     "config_files",
     "environment",
+    "held_back",
     "known_models",
     "limits",
     "load",
@@ -347,6 +350,11 @@ def limits() -> list[LimitState]:
     """What is left of every limit that is known. Raises ConfigError."""
     config = read_config(environment(), Path())
     return list(limit_states(config, _catalog(config), environment()))
+
+
+def held_back() -> list[HeldBack]:
+    """The accounts that are not asked at present, while there are others. Raises ConfigError."""
+    return states.held_back(read_config(environment(), Path()), environment())
 
 
 def unlimited_accounts() -> list[str]:

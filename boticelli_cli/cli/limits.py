@@ -12,7 +12,7 @@ from boticelli_cli.cli.options import Quiet, TextOrJson, Verbose, global_options
 from boticelli_cli.cli.tables import aligned
 
 if TYPE_CHECKING:
-    from boticelli_cli.app import LimitState
+    from boticelli_cli.app import HeldBack, LimitState
 
 __all__ = ["limits"]
 
@@ -42,9 +42,10 @@ def limits(
     with telling_errors(shown_as):
         from boticelli_cli import app
 
-        states = app.limits()
+        states, held = app.limits(), app.held_back()
         if shown_as is TextOrJson.json:
-            print(json.dumps({"limits": [_as_json(state) for state in states]}, ensure_ascii=False, indent=2))
+            data = {"limits": [_as_json(state) for state in states], "held_back": [_held_json(each) for each in held]}
+            print(json.dumps(data, ensure_ascii=False, indent=2))
         elif states and sys.stdout.isatty():
             print("\n".join(aligned(HEADING, [_row(state) for state in states])))
         else:
@@ -52,14 +53,33 @@ def limits(
                 print("\t".join(_row(state)))
         sys.stdout.flush()
         if not options.quiet:
+            for each in held:
+                tell(_held_line(each))
             _tell_of_others(app.unlimited_accounts(), any_limits=bool(states))
 
 
 def _tell_of_others(unlimited: list[str], *, any_limits: bool) -> None:
-    for name in unlimited:
-        tell(f"of account '{name}' no limits are known, so no model is held back; a 'tier' or 'limits' may say more")
+    if unlimited:
+        names = ", ".join(f"'{name}'" for name in unlimited)
+        whose = "account" if len(unlimited) == 1 else "the accounts"
+        tell(f"of {whose} {names} no limits are known, so no model is held back; a 'tier' or 'limits' may say more")
     if not unlimited and not any_limits:
-        tell("there are no accounts; set GEMINI_API_KEY, or 'accounts' in the configuration")
+        tell(
+            "there are no accounts; boticelli keys set NAME keeps a provider's key, boticelli doctor says what there is"
+        )
+
+
+def _held_line(held: "HeldBack") -> str:
+    """As in "account 'spare' is not asked until 12:30 UTC while there is another: …"."""
+    what = f" for {held.model}" if held.model is not None else ""
+    until = f" until {held.until.astimezone():%H:%M %Z}" if held.until is not None else " any more"
+    return f"account '{held.account.name}' is not asked{what}{until} while there is another: {held.reason}"
+
+
+def _held_json(held: "HeldBack") -> dict[str, Any]:
+    until = None if held.until is None else held.until.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    facts = {"account": held.account.name, "provider": held.account.provider, "model": held.model, "until": until}
+    return {name: value for name, value in facts.items() if value is not None} | {"reason": held.reason}
 
 
 def _row(state: "LimitState") -> tuple[str, ...]:

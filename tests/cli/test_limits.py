@@ -65,7 +65,7 @@ def test_limits_says_where_none_are_known(env: dict[str, str]) -> None:
     done = boticelli("limits", env=env)
     assert (done.code, done.out) == (0, "")
     assert "of account 'default' no limits are known" in done.err
-    assert "there are no accounts; set GEMINI_API_KEY" in boticelli("limits").err
+    assert "there are no accounts; boticelli keys set NAME" in boticelli("limits").err
     assert boticelli("limits", "-q").err == ""
 
 
