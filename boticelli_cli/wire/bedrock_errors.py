@@ -106,9 +106,10 @@ def error_name(error: BoticelliError) -> str:
 def encode_exception(error: BoticelliError, *, timeouts: bool = False) -> tuple[str, bytes]:
     """An error as a stream says it: the exception's name, and its payload. Only InvokeModel's has `timeouts`."""
     name = error_name(error)
-    name = _IN_STREAM.get(name, "modelTimeoutException" if timeouts and "Timeout" in name else "validationException")
-    if name == "validationException" and status_of(error) >= 500:
-        name = "serviceUnavailableException"
+    if name == "ModelTimeoutException":
+        name = "modelTimeoutException" if timeouts else "serviceUnavailableException"
+    else:
+        name = _IN_STREAM.get(name, "validationException")
     return name, msgspec.json.encode({"message": error.message.encode(errors="replace").decode()})
 
 

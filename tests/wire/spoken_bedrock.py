@@ -1,5 +1,6 @@
 """Requests, answers and streams of every kind that Converse can say, for hypothesis to try."""
 
+import base64
 from typing import Any
 
 from hypothesis import strategies as st
@@ -40,7 +41,7 @@ KINDS = {
 
 texts = st.text(min_size=1).filter(str.strip)
 ids = st.from_regex(r"[a-zA-Z0-9_.:-]{1,12}", fullmatch=True)
-seals = st.binary(min_size=1, max_size=9).map(lambda data: data.hex())
+seals = st.binary(min_size=1, max_size=9).map(lambda data: base64.b64encode(data).decode())
 marks = st.builds(CachePoint, st.sampled_from((None, "5m", "1h")))
 
 
