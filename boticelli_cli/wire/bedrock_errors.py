@@ -45,7 +45,7 @@ def decode_error(
     if name.startswith(("throttling", "toomanyrequests")):  # some of AWS's gates say it with a status of 400
         status = 429
     # The lines that follow the first hold the request as it should have been signed, session token and all.
-    message = without_secrets(said.partition("\n")[0]) or phrase(status)
+    message = without_secrets(said.strip().partition("\n")[0]) or phrase(status)
     if name in _CREDENTIALS or status in (401, 403) or name == "accessdeniedexception":
         return _refused_credentials(name, message, status)
     if "per day" in message.lower() and status == 429:
@@ -68,7 +68,7 @@ def decode_error(
 
 
 def decode_failure(status: int, body: bytes, headers: Mapping[str, str]) -> ProviderError:
-    """The same, by an answer's headers, whose names are in small letters or may be in any."""
+    """The same, by an answer's headers, which are looked up by names in small letters."""
     return decode_error(status, body, headers.get("retry-after"), name=headers.get("x-amzn-errortype") or "")
 
 
