@@ -73,6 +73,15 @@ class Account:
             return " ".join((self.name, *(each for each in place if each is not None)))
         return f"{self.name} {hashlib.sha256(self.api_key.encode()).hexdigest()[:12]}"
 
+    @property
+    def known_as(self) -> str:
+        """Under which name it is remembered how its provider answered it: another key, or another place of it, is new.
+
+        What is kept under a name in the key store is forgotten of when that is replaced.
+        """
+        whose = repr((self.provider, self.api_key, self.key_command, self.key_stored, self.profile, self.base_url))
+        return f"{self.name} {hashlib.sha256(whose.encode()).hexdigest()[:12]}"
+
 
 def read_accounts(
     files: Sequence[ConfigFile], providers: Mapping[str, Provider], environ: Mapping[str, str], stored: Iterable[str]

@@ -7,6 +7,7 @@ from pathlib import Path
 from boticelli_cli.config import Config, environment, key_store, read_config, user_config_path
 from boticelli_cli.errors import UsageError, did_you_mean
 from boticelli_cli.keystore import KeyStore, StoredKey
+from boticelli_cli.limit_states import forget
 
 __all__ = ["Kept", "StoredKey", "check_name", "keys_path", "remove_key", "store_key", "stored_keys"]
 
@@ -52,6 +53,7 @@ def store_key(name: str, key: str) -> Kept:
     if refused is not None:
         notices.append(f"the keyring did not take it: {refused}")
     config = read_config(environment(), Path())
+    forget((account for account in config.accounts if account.key_stored == name), environment())
     return Kept(stored, (*notices, *_unused(name, config)))
 
 

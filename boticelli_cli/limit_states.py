@@ -1,6 +1,6 @@
 """Limits as they stand: what each account may ask of each model, and what it has asked."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +13,17 @@ from boticelli_cli.routing.day import Reset, pacific_day, utc_day
 if TYPE_CHECKING:
     from boticelli_cli.routing.ledger import Used
 
-__all__ = ["HeldBack", "LimitState", "day_of", "has_limits", "held_back", "ledger_path", "limit_states", "limits_of"]
+__all__ = [
+    "HeldBack",
+    "LimitState",
+    "day_of",
+    "forget",
+    "has_limits",
+    "held_back",
+    "ledger_path",
+    "limit_states",
+    "limits_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +51,7 @@ def held_back(config: Config, environ: Mapping[str, str]) -> list[HeldBack]:
     """The accounts that are not asked at present, while there is another, as the last requests have left them."""
     from boticelli_cli.routing.account_book import account_states
 
-    accounts = {account.counted_as: account for account in config.accounts}
+    accounts = {account.known_as: account for account in config.accounts}
     now = datetime.now(UTC).timestamp()
     return [
         HeldBack(
@@ -53,6 +63,15 @@ def held_back(config: Config, environ: Mapping[str, str]) -> list[HeldBack]:
         for state in account_states(ledger_path(state_folder(environ)))
         if state.account in accounts and state.until > now
     ]
+
+
+def forget(accounts: Iterable[Account], environ: Mapping[str, str]) -> None:
+    """Hold nothing against accounts any more: they have another key."""
+    from boticelli_cli.routing.account_book import AccountBook
+
+    book = AccountBook(ledger_path(state_folder(environ)))
+    for account in accounts:
+        book.forget(account.known_as)
 
 
 def limit_states(config: Config, catalog: Catalog, environ: Mapping[str, str]) -> Iterator["LimitState"]:

@@ -115,7 +115,7 @@ class Providers:
             delay = limited.delay
         if provider.dialect == "gemini":  # of all those only Google means a day by its quota errors
             driver = WithReset(driver, reset=day_of(provider))
-        return Member(account.name, driver, account.counted_as, account.priority, account.max_concurrent, delay)
+        return Member(account.name, driver, account.known_as, account.priority, account.max_concurrent, delay)
 
     async def _open(self, account: Account, provider: Provider, call: Call) -> Driver:
         driver = await self._opener.open(account, provider, call)

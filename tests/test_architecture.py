@@ -84,7 +84,7 @@ MAP: dict[str, set[str]] = {
             "model_checks",
         ),
     },
-    "keys": {"errors", "config", "keystore"},
+    "keys": {"errors", "config", "keystore", "limit_states"},
     "doctor": {
         *(
             "errors",

@@ -76,6 +76,11 @@ class AccountBook:
         """Forget what spoke against an account as a whole, and for a model."""
         self._do(lambda db: db.execute("DELETE FROM accounts WHERE account = ? AND model IN ('', ?)", (account, model)))
 
+    def forget(self, account: str) -> None:
+        """Forget all that speaks against an account."""
+        if not is_missing(self._path):
+            self._do(lambda db: db.execute("DELETE FROM accounts WHERE account = ?", (account,)))
+
     def _do(self, work: Callable[[sqlite3.Connection], Result]) -> Result | None:
         if self._is_broken:
             return None
