@@ -63,8 +63,7 @@ class Flow:
         if self._has_heading:
             return []
         record = self.act.record
-        model = record.started.model if record.started else record.planned.model
-        rows = [layout.row(("── ", "dim"), (record.planned.act, "bold"), (f" · {model} ──", "dim"))]
+        rows = [layout.row(("── ", "dim"), (record.planned.act, "bold"), (f" · {record.model} ──", "dim"))]
         if thought := self.act.thought_line(layout.columns):
             rows.append(layout.row((thought, "dim italic")))
         return rows
@@ -82,7 +81,7 @@ class Flow:
         if self._headings:
             return layout.rule("", self.act.facts())
         thought = [self.act.thought_length] if self.act.thought_length and self.act.has_spoken else []
-        return layout.rule(self.act.record.planned.model, [*self.act.facts(), *thought])
+        return layout.rule(self.act.record.model, [*self.act.facts(), *thought])
 
     def _media(self, layout: Layout) -> list[Row | Picture]:
         """What the act has made, each with the file that it is in."""

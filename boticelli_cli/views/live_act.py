@@ -128,7 +128,7 @@ class LiveAct:
         if started is None:
             return 0.0
         used = Usage(input=started.expected_input or 0, output=round(self._tokens))
-        return self._gauges.cost_usd(started.model, used) or 0.0
+        return self._gauges.cost_usd(self.record.model, used) or 0.0
 
 
 def _in_a_row(text: str) -> str:

@@ -60,11 +60,11 @@ def progress_line(record: Record, running: Iterable[LiveAct], layout: Layout) ->
 def _box(act: LiveAct, layout: Layout, height: int) -> list[Row]:
     inner = replace(layout, columns=max(layout.columns - 4, 1))
     rows = _tail(act, inner, height - _FRAME)
-    planned = act.record.planned
+    name = act.record.planned.act
     room = layout.columns - 6
     panel = Panel(
         _Rows(rows),
-        title=Text(layout.clean(fitting([planned.act, planned.model], room) or planned.act), style="default"),
+        title=Text(layout.clean(fitting([name, act.record.model], room) or name), style="default"),
         title_align="left",
         subtitle=Text(fitting([*act.facts(), *filter(None, [act.thought_length])], room)),
         subtitle_align="right",

@@ -68,6 +68,12 @@ class ActRecord:
     reason: str | None = None
 
     @property
+    def model(self) -> str:
+        """Who answers, as far as it is known: the model of the plan, or the one that is asked in its place."""
+        instead = next((each.to for each in reversed(self.notices) if isinstance(each, ActFallback)), None)
+        return instead or (self.started.model if self.started is not None else self.planned.model)
+
+    @property
     def text(self) -> str:
         return "".join(self.pieces)
 

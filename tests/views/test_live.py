@@ -48,6 +48,14 @@ def ended(tell: Teller, events: list[Event]) -> list[Event]:
     return [*events, *(tell.finished(name) for name in names), tell.over("")]
 
 
+def test_the_heading_names_whoever_is_asked_instead() -> None:
+    tell = Teller()
+    events = [tell.run("a", output_act="a"), tell.started("a"), tell.falls_back("a")]
+    assert "⤳ asks q/n instead: busy" in shown(events).screen
+    screen = shown([*events, tell.said("a", "Words.")]).screen.splitlines()
+    assert screen[:2] == ["── a · q/n ──", "Words."]
+
+
 def test_the_first_act_flows_and_the_others_run_in_panels() -> None:
     screen = shown(side_by_side(Teller())).screen.splitlines()
     assert screen[0] == "── act0 · m ──"
