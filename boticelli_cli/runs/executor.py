@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -329,11 +329,11 @@ class _Run:
             case Going():
                 self._waiting.discard(name)
                 return
-            case Routed():
+            case Routed(model, provider, account, route, reason):
                 self._waiting.discard(name)
-                self._targets[name] = f"{notice.provider}/{notice.model}"
-                facts = {each.name: getattr(notice, each.name) for each in fields(notice)}
-                await self.tell(ActRouted, act=name, **facts)
+                self._targets[name] = f"{provider}/{model}"
+                facts = {"provider": provider, "account": account, "route": route, "reason": reason}
+                await self.tell(ActRouted, act=name, model=model, **facts)
                 return
             case FallingBack(origin, target, error):
                 self._attempts[name] += 1
