@@ -35,9 +35,9 @@ class _Token:
 class GeminiAccess:
     """A key, or a project and its location; and where to, unless it is Google's own address.
 
-    `base_url` has no version: it is written as google-genai takes it. `account` is under which name the key stands
-    in the configuration, if it does. Raises CredentialsError for what no key
-    can be, without showing it.
+    With neither, nothing that lets anybody in is sent, whoever is logged in to Google Cloud here. `base_url` has no
+    version: it is written as google-genai takes it. `account` is under which name the key stands in the configuration,
+    if it does. Raises CredentialsError for what no key can be, without showing it.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -52,7 +52,7 @@ class GeminiAccess:
 
     @property
     def is_vertex(self) -> bool:
-        return self.api_key is None
+        return self.api_key is None and self.project is not None
 
     @property
     def refused_hint(self) -> str | None:
@@ -97,6 +97,8 @@ class GeminiAccess:
         """What lets a request in. Raises CredentialsError."""
         if self.api_key is not None:
             return {"x-goog-api-key": self.api_key}
+        if not self.is_vertex:
+            return {}
         async with self._token.lock:
             return {"authorization": f"Bearer {await asyncio.to_thread(self._fresh_token)}"}
 
@@ -109,9 +111,9 @@ class GeminiAccess:
         warnings.filterwarnings("ignore", ".* is not a valid ", UserWarning, r"google\.genai")
         options = HttpOptions(base_url=self.base_url, async_client_args=more or None)
         with _without_word_of_keys():
-            if self.api_key is not None:
-                return Client(vertexai=False, api_key=self.api_key, http_options=options)
-            return Client(vertexai=True, project=self.project, location=self.location, http_options=options)
+            if self.is_vertex:
+                return Client(vertexai=True, project=self.project, location=self.location, http_options=options)
+            return Client(vertexai=False, api_key=self.api_key or _NO_KEY, http_options=options)
 
     def _fresh_token(self) -> str:
         import google.auth
@@ -133,6 +135,10 @@ class GeminiAccess:
             hint = "run: gcloud auth application-default login; or set GEMINI_API_KEY"
             raise CredentialsError(message, provider=PROVIDER, hint=hint) from error
         return str(token.credentials.token)
+
+
+_NO_KEY = "none"
+"""What google-genai is given for a key where there is none: it would look for one in the environment itself."""
 
 
 @contextmanager

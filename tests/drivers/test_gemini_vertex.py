@@ -48,6 +48,25 @@ async def test_asks_with_the_token_of_a_service_account(tokens: FakeTokens, whol
     assert (asked.vertex, asked.path, asked.key) == (True, path, "test-token")
 
 
+@both_ways
+async def test_without_a_project_no_token_is_sent_to_an_address_of_ones_own(tokens: FakeTokens, whole: bool) -> None:
+    async with FakeGemini() as fake:
+        driver = Gemini(GeminiAccess(base_url=fake.url))
+        error = await failure(driver, whole=whole)
+        await driver.aclose()
+    assert isinstance(error, CredentialsError)
+    assert tokens.asked == 0
+    assert [(asked.vertex, asked.key) for asked in fake.requests] == [(False, None)]
+
+
+def test_nor_does_googles_own_client_look_for_a_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_API_KEY", "recognizable")
+    monkeypatch.setenv("GEMINI_API_KEY", "recognizable")
+    monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", "recognizable")
+    client = GeminiAccess(base_url="http://127.0.0.1:8").client()
+    assert client._api_client.api_key == "none"
+
+
 async def test_many_requests_at_once_fetch_one_token(tokens: FakeTokens) -> None:
     async with FakeGemini() as fake:
         driver = Gemini(GeminiAccess(base_url=fake.url, project="project"))
