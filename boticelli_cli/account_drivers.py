@@ -53,26 +53,29 @@ class Opener:
 
         match provider.dialect:
             case "gemini":
-                return self._gemini(account, key, call, hint)
+                return self._gemini(account, provider, key, call, hint)
             case "bedrock":
                 from boticelli_cli.drivers.bedrock import bedrock_driver
                 from boticelli_cli.drivers.bedrock_access import BedrockAccess
 
-                name = account.name if account.is_named else None
-                access = BedrockAccess(account.profile, account.region, account.base_url, name, key)
+                access = BedrockAccess(
+                    account.profile, account.region, account.base_url, _about(account, provider), key
+                )
                 return bedrock_driver(access, unknown_hint=hint, wide=self.wide)
             case "anthropic":
                 from boticelli_cli.drivers.anthropic import anthropic_driver
 
-                return anthropic_driver(_access(account, key), unknown_hint=hint, wide=self.wide)
+                return anthropic_driver(_access(account, provider, key), unknown_hint=hint, wide=self.wide)
             case "openai":
                 return self._openai(account, key, provider, hint)
 
-    def _gemini(self, account: Account, key: str | None, call: Call, hint: Callable[[str], str | None]) -> Opened:
+    def _gemini(
+        self, account: Account, provider: Provider, key: str | None, call: Call, hint: Callable[[str], str | None]
+    ) -> Opened:
         from boticelli_cli.drivers.gemini_access import GeminiAccess
 
-        name = account.name if account.is_named else None
-        access = GeminiAccess(key, account.base_url, account.project, account.location, name)
+        about = _about(account, provider)
+        access = GeminiAccess(key, account.base_url, account.project, account.location, about)
         if call == "live":
             from boticelli_cli.drivers.gemini_live import GeminiLive
 
@@ -91,7 +94,11 @@ class Opener:
 
         marks = any(each.name == "openrouter" for each in provider.transformers)
         return openai_driver(
-            _access(account, key), max_tokens_name=limit_name, cache_marks=marks, unknown_hint=hint, wide=self.wide
+            _access(account, provider, key),
+            max_tokens_name=limit_name,
+            cache_marks=marks,
+            unknown_hint=hint,
+            wide=self.wide,
         )
 
 
@@ -121,7 +128,7 @@ async def list_models(account: Account, provider: Provider, catalog: Catalog, st
         raise CredentialsError(
             f"account '{account.name}' has no key for {account.provider}: {account.lacks}",
             provider=account.provider,
-            hint=key_hint(provider),
+            hint=key_hint(provider, account),
         )
     driver = cast("Listing", await Opener(catalog, store).open(account, provider))  # all that stream over HTTP list
     try:
@@ -131,15 +138,35 @@ async def list_models(account: Account, provider: Provider, catalog: Catalog, st
     return [ListedModel(each.name, each.input_limit, each.output_limit, calls_of(each.methods)) for each in listed]
 
 
-def key_hint(provider: Provider) -> str:
-    """What to do where there is no key for a provider."""
-    return _HINTS.get(provider.name, f"set it: boticelli keys set {provider.name}") + (
-        "; without one, --rehearse shows the run on the embedded model"
-    )
+def key_hint(provider: Provider, account: Account | None = None) -> str:
+    """What to do where there is no key for a provider, or for an account of it."""
+    if account is not None and account.withheld is not None:
+        return f"the address is in {provider.named_by}"
+    if account is not None and account.variable is not None:
+        otherwise = f"leave 'api_key' out there ({account.origin}), and: boticelli keys set {provider.name}"
+        return f"set {account.variable}; or {otherwise}"
+    return _HINTS.get(provider.name, f"give it one: boticelli keys set {provider.name}")
 
 
-def _access(account: Account, key: str | None) -> Access:
-    return Access(account.provider, key, account.base_url, account.name if account.is_named else None)
+def _access(account: Account, provider: Provider, key: str | None) -> Access:
+    return Access(account.provider, key, account.base_url, _about(account, provider))
+
+
+def _about(account: Account, provider: Provider) -> str | None:
+    """What to do about an account's key that was refused, or is missing; of the environment's, errors say it."""
+    if account.withheld is not None:
+        return account.withheld
+    if provider.dialect == "bedrock":
+        return f"they are the credentials of account '{account.name}'{_place(account)}" if account.is_named else None
+    if not account.has_key and account.project is None:
+        if provider.from_project:
+            return f"it was asked without a key; its address came with the project ({provider.named_by})"
+        return f"it was asked without a key; {key_hint(provider)}"
+    return f"it is the key of account '{account.name}'{_place(account)}" if account.is_named else None
+
+
+def _place(account: Account) -> str:
+    return f" ({account.origin})" if account.origin is not None else ""
 
 
 _HINTS = {

@@ -41,7 +41,8 @@ class Account:
     `lacks` says why there is no key where one was to be, `withheld` which key is not sent to its address. `base_url` is
     where to, unless the provider's own. `profile` and `region` are AWS's, where they are not to be found the usual way.
     `is_named` is whether it stands in a file, under a name that is one account's for good; `is_given`, whether
-    anybody has said that they have it: Bedrock's is always there. `origin` is where its key was found.
+    anybody has said that they have it: Bedrock's is always there. `origin` is where its key was found, `variable` which
+    one was to hold it and does not.
     """
 
     name: str
@@ -62,6 +63,12 @@ class Account:
     withheld: str | None = None
     is_given: bool = True
     origin: str | None = field(default=None, compare=False)
+    variable: str | None = field(default=None, compare=False)
+
+    @property
+    def has_key(self) -> bool:
+        """Whether it asks with a key, wherever that comes from."""
+        return any(each is not None for each in (self.api_key, self.key_command, self.key_stored))
 
     @property
     def counted_as(self) -> str:
@@ -243,7 +250,7 @@ def _key(
     if variable is None:
         return {"api_key": written.api_key, "origin": place}
     if not environ.get(variable):
-        return {"lacks": f"${variable} is not set", "origin": place}
+        return {"lacks": f"${variable} is not set", "variable": variable, "origin": place}
     return {"api_key": environ[variable].strip(), "origin": f"${variable}, {place}"}
 
 

@@ -155,9 +155,12 @@ class Providers:
 
     def _unknown_hint(self, provider: str, model: str) -> str:
         """What to do about a model that a provider does not have, or not for this key."""
+        named_by = self._config.providers[provider].named_by
+        address = f"; or is the address wrong ({named_by})?" if named_by is not None else ""
         if self._catalog.find(f"{provider}/{model}") is not None:
-            return "not every key has every model; boticelli models lists others"
-        return f"boticelli models lists them{self._catalog.nearest(model, provider, today())}"
+            return f"not every key has every model; boticelli models lists others{address}"
+        near = self._catalog.nearest(model, provider, today())
+        return f"boticelli models lists those that there are{near or address}"
 
 
 def accounts_for(config: Config, provider: Provider) -> tuple[Account, ...]:
@@ -169,4 +172,7 @@ def accounts_for(config: Config, provider: Provider) -> tuple[Account, ...]:
     message = f"there is no key for {provider.name}"
     if accounts:
         message = f"account '{accounts[0].name}' has no key for {provider.name}: {accounts[0].lacks}"
-    raise CredentialsError(message, provider=provider.name, hint=key_hint(provider))
+    hint = (
+        f"{key_hint(provider, accounts[0] if accounts else None)}; without one, -m {EMBEDDED} asks the embedded model"
+    )
+    raise CredentialsError(message, provider=provider.name, hint=hint)

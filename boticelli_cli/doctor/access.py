@@ -38,7 +38,7 @@ def _address(provider: Provider, accounts: tuple[Account, ...]) -> Finding:
     if provider.transformers:
         where += f"; through {', '.join(each.name for each in provider.transformers)}"
     url = urlsplit(provider.base_url or "")
-    if url.scheme == "http" and not provider.is_on_this_machine and any(_has_key(each) for each in accounts):
+    if url.scheme == "http" and not provider.is_on_this_machine and any(each.has_key for each in accounts):
         hint = "write it with https://, if the server can"
         return Finding(_SECTION, provider.name, f"{where}; keys and prompts go there unencrypted", "doubtful", hint)
     if not accounts:
@@ -76,16 +76,14 @@ def _key(account: Account, stored: Mapping[str, StoredKey]) -> tuple[str, State]
     if account.profile is not None:
         return f"AWS profile '{account.profile}'{origin}", "fine"
     if account.origin is not None and "AWS" in account.origin:
-        return f"credentials of AWS{origin}", "fine" if account.is_given else "unused"
+        if not account.is_given:
+            return "credentials of AWS, if its own tools find any", "unused"
+        return f"credentials of AWS{origin}", "fine"
     return "asks without a key", "fine"
 
 
 def _ends(ending: str) -> str:
     return f", ends in …{ending}" if ending else ""
-
-
-def _has_key(account: Account) -> bool:
-    return any(each is not None for each in (account.api_key, account.key_command, account.key_stored))
 
 
 def _held_back(held: HeldBack) -> Finding:

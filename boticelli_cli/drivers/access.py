@@ -11,22 +11,18 @@ __all__ = ["Access", "check_key"]
 class Access:
     """A key, where there has to be one, and the base URL, as the provider's own client takes it.
 
-    `account` is under which name the key stands in the configuration, if it does. `provider` is what messages call
-    whoever is asked. Raises CredentialsError for what no key can be, without showing it.
+    `key_hint` is what to do about a key that is refused, or missing; without it, the errors themselves say it.
+    `provider` is what messages call whoever is asked. Raises CredentialsError for what no key can be, and does not
+    show it.
     """
 
     provider: str
     api_key: str | None = field(default=None, repr=False)
     base_url: str | None = None
-    account: str | None = None
+    key_hint: str | None = None
 
     def __post_init__(self) -> None:
-        check_key(self.api_key, self.provider, self.key_hint or f"copy it again: boticelli keys set {self.provider}")
-
-    @property
-    def key_hint(self) -> str | None:
-        """Whose key it is, for errors about it; what to do about the environment's, the errors themselves say."""
-        return f"it is the key of account '{self.account}' in the configuration" if self.account else None
+        check_key(self.api_key, self.provider, self.key_hint or "copy it again, and set it anew")
 
     def url(self, otherwise: str) -> str:
         """The base URL without a slash at its end, `otherwise` where none is set."""

@@ -42,14 +42,14 @@ class BedrockAccess:
     With an `access_key` and its `secret_key`, these sign; an `api_key` is sent as it is. Otherwise botocore looks where
     AWS's own tools do: `AWS_BEARER_TOKEN_BEDROCK`, unless a `profile` is given; the environment's keys; `AWS_PROFILE`,
     with SSO and chains of roles; the machine's role. Without a `region`, it is `AWS_REGION`, `AWS_DEFAULT_REGION` or
-    the profile's. `account` is under which name they stand in the configuration, if they do. Raises CredentialsError
-    for what no key can be, without showing it, and for half of a pair of keys.
+    the profile's. `key_hint` is what to do about those that are refused. Raises CredentialsError for what no key can
+    be, without showing it, and for half of a pair of keys.
     """
 
     profile: str | None = None
     region: str | None = None
     base_url: str | None = None
-    account: str | None = None
+    key_hint: str | None = None
     api_key: str | None = field(default=None, repr=False)
     access_key: str | None = field(default=None, repr=False)
     secret_key: str | None = field(default=None, repr=False)
@@ -62,11 +62,6 @@ class BedrockAccess:
         if (self.access_key is None) != (self.secret_key is None):
             message = "an access key and its secret key belong together, and one of them is missing"
             raise CredentialsError(message, provider=PROVIDER, hint=self.key_hint or KEY_HINT)
-
-    @property
-    def key_hint(self) -> str | None:
-        """Whose credentials they are, for errors about them; of the environment's, the errors themselves say it."""
-        return f"they are the credentials of account '{self.account}' in the configuration" if self.account else None
 
     @property
     def url(self) -> str:

@@ -36,15 +36,15 @@ class GeminiAccess:
     """A key, or a project and its location; and where to, unless it is Google's own address.
 
     With neither, nothing that lets anybody in is sent, whoever is logged in to Google Cloud here. `base_url` has no
-    version: it is written as google-genai takes it. `account` is under which name the key stands in the configuration,
-    if it does. Raises CredentialsError for what no key can be, without showing it.
+    version: it is written as google-genai takes it. `key_hint` is what to do about a key that is
+    refused, or missing. Raises CredentialsError for what no key can be, without showing it.
     """
 
     api_key: str | None = field(default=None, repr=False)
     base_url: str | None = None
     project: str | None = None
     location: str = "global"
-    account: str | None = None
+    key_hint: str | None = None
     _token: _Token = field(default_factory=_Token, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -56,9 +56,9 @@ class GeminiAccess:
 
     @property
     def refused_hint(self) -> str | None:
-        """What to do when Vertex refuses, or the key of an account; for the environment's, the error itself says it."""
+        """What to do when Vertex refuses, or a key is refused; without a word of it, the error itself says it."""
         if not self.is_vertex:
-            return f"it is the key of account '{self.account}' in the configuration" if self.account else None
+            return self.key_hint
         role = f"the role Vertex AI User in project '{self.project}'"
         return f"run: gcloud auth application-default login, as somebody who has {role}"
 

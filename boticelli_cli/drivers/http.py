@@ -283,6 +283,8 @@ def _remedy(error: httpx.HTTPError, through: str) -> str:
         return "look at HTTPS_PROXY, or add the host to NO_PROXY"
     if isinstance(_root(error), socket.gaierror):
         return "is there a network? is the name of the host right?"
+    if isinstance(_root(error), ConnectionRefusedError):
+        return "does a server run there? is the port right?"
     return "is there a network, or a proxy to be set?"
 
 

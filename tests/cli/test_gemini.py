@@ -193,7 +193,7 @@ def test_without_a_key_it_says_how_to_set_one(fake: FakeGemini) -> None:
 @pytest.mark.parametrize(
     ("model", "hint"),
     [
-        ("gemini-3.8-flahs", "hint: boticelli models lists them; did you mean 'gemini-3.8-flash'?"),
+        ("gemini-3.8-flahs", "hint: boticelli models lists those that there are; did you mean 'gemini-3.8-flash'?"),
         ("gemini-3.5-flash", "hint: not every key has every model; boticelli models lists others"),
     ],
 )
@@ -217,7 +217,7 @@ def test_says_that_nobody_listens_there(fake: FakeGemini) -> None:
     done = ask(fake, "Hi.", "-o", "retries=0", GOOGLE_GEMINI_BASE_URL=url)
     assert done.code == 1
     assert f"{url} could not be reached: Connection refused" in done.err
-    assert "hint: is there a network" in done.err
+    assert "hint: does a server run there? is the port right?" in done.err
 
 
 # Retries, limits, accounts

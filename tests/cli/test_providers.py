@@ -158,6 +158,35 @@ def test_doctor_finds_a_wrong_key_when_it_asks(folder: Path, services: Services)
     assert "wrong-key" not in done.out
 
 
+@pytest.mark.parametrize(
+    ("model", "hint"),
+    [
+        (
+            "gone/claude-sonnet-5-5",
+            "set GONE_KEY; or leave 'api_key' out there ({file}:2), and: boticelli keys set gone",
+        ),
+        ("bare/claude-sonnet-5-5", "it was asked without a key; give it one: boticelli keys set bare"),
+        ("bad/claude-sonnet-5-5", "it is the key of account 'bad' ({file}:4)"),
+        ("ours/claude-sonnet-5-5", "it was asked without a key; its address came with the project (boticelli.yaml:3)"),
+        (
+            "anthropic/claude-sonnet-5-5",
+            "the key ($ANTHROPIC_API_KEY) is not sent to an address that came with the pro",
+        ),
+    ],
+)
+def test_a_hint_about_a_key_leads_to_one_that_would_be_used(
+    folder: Path, services: Services, model: str, hint: str
+) -> None:
+    at = f"dialect: anthropic, base_url: '{services.anthropic.url}'"
+    ours = f"providers:\n  gone: {{{at}, api_key: $GONE_KEY}}\n  bare: {{{at}}}\n  bad: {{{at}, api_key: wrong-key}}\n"
+    env = configure(folder, ours, services.environ)
+    del env["ANTHROPIC_BASE_URL"]
+    (folder / "boticelli.yaml").write_text(f"providers:\n  anthropic: {{{at[20:]}}}\n  ours: {{{at}}}\n")
+    done = boticelli("stream", "-q", "-m", model, "Hello.", env=env)
+    assert done.code == 3
+    assert f"hint: {hint.format(file=folder / 'home' / 'config.yaml')}" in done.err
+
+
 def test_models_are_listed_by_each_provider_itself(folder: Path, services: Services) -> None:
     local = f"providers: {{local: {{dialect: openai, base_url: '{services.local.base_url}'}}}}\n"
     env = configure(folder, local, services.environ)

@@ -244,8 +244,8 @@ def test_never_shows_a_secret_and_refuses_what_can_be_none() -> None:
 async def test_credentials_of_an_account_are_named_by_it() -> None:
     async with FakeBedrock() as fake:
         with pytest.raises(CredentialsError) as raised:
-            await answer(fake, api_key="another", account="spare")
-    assert raised.value.hint == "they are the credentials of account 'spare' in the configuration"
+            await answer(fake, api_key="another", key_hint="it is the spare one's")
+    assert raised.value.hint == "it is the spare one's"
 
 
 WITHOUT = """

@@ -359,13 +359,13 @@ async def test_a_bad_key_is_refused_and_never_told(wide: bool, whole: bool) -> N
 async def test_whose_key_was_refused_is_said_in_the_hint() -> None:
     async with FakeOpenAI(flavour="openrouter") as fake:
         hints = []
-        for account in (None, "spare"):
-            driver = openai_driver(Access("openrouter", "wrong", fake.base_url, account))
+        for hint in (None, "it is the spare one's"):
+            driver = openai_driver(Access("openrouter", "wrong", fake.base_url, hint))
             hints.append((await failure(driver)).hint)
             await driver.aclose()
     assert hints == [
         "set the key of 'openrouter' in the configuration",
-        "it is the key of account 'spare' in the configuration",
+        "it is the spare one's",
     ]
 
 
