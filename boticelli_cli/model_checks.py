@@ -9,7 +9,7 @@ from boticelli_cli.fitting import fit, unreadable
 from boticelli_cli.messages import Media, Message, Request
 from boticelli_cli.narrative.model import Act
 from boticelli_cli.providers import accounts_for, today
-from boticelli_cli.routing.router import AUTO, decide
+from boticelli_cli.routing.router import AUTO, BACKGROUND, decide
 from boticelli_cli.runs.plan import Plan
 
 __all__ = ["check_models", "default_model"]
@@ -50,6 +50,9 @@ def _check_act(act: Act, config: Config, catalog: Catalog, need_keys: bool) -> I
         near = catalog.nearest(request.model.rpartition("/")[2].lower(), "gemini", today())
         raise UsageError(f"{error.problems[0].message}{near}") from None
     if not decision.is_by_name:
+        if request.model not in ("", AUTO, BACKGROUND):
+            near = catalog.nearest(request.model.rpartition("/")[2].lower(), "gemini", today())
+            yield f"no model is known as '{request.model}', so the routes say which one answers{near}"
         return
     targets = [catalog.resolve(model, today()) for model in decision.chain]
     yield from _check_keys(targets, config, catalog, need_keys)

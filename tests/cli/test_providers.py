@@ -187,6 +187,14 @@ def test_a_hint_about_a_key_leads_to_one_that_would_be_used(
     assert f"hint: {hint.format(file=folder / 'home' / 'config.yaml')}" in done.err
 
 
+def test_a_name_that_is_nobodys_is_told_though_a_route_serves_it(folder: Path, services: Services) -> None:
+    env = configure(folder, "routes: {default: claude-sonnet-5-5}\n", services.environ)
+    done = boticelli("stream", "-m", "claude_sonnet", "Hello.", env=env)
+    assert (done.code, done.out) == (0, "You said: Hello.\n")
+    assert "no model is known as 'claude_sonnet', so the routes say which one answers" in done.err
+    assert "no model is known" not in boticelli("stream", "Hello.", env=env).err
+
+
 def test_models_are_listed_by_each_provider_itself(folder: Path, services: Services) -> None:
     local = f"providers: {{local: {{dialect: openai, base_url: '{services.local.base_url}'}}}}\n"
     env = configure(folder, local, services.environ)
