@@ -14,7 +14,7 @@ from boticelli_cli.account_drivers import list_models
 from boticelli_cli.catalog import EMBEDDED, PROVIDERS, Catalog, Model, place
 from boticelli_cli.config import Config, cache_folder, environment, key_store, media_folder, read_config
 from boticelli_cli.drivers.base import Driver
-from boticelli_cli.errors import UsageError, did_you_mean
+from boticelli_cli.errors import ProviderError, UsageError, did_you_mean
 from boticelli_cli.events import Event
 from boticelli_cli.limit_states import HeldBack, LimitState, limit_states
 from boticelli_cli.listings import keep_listing, with_listings
@@ -320,23 +320,27 @@ def models(day: date, *, provider: str | None = None, live: bool = False, retire
     )
 
 
-async def refresh_models(provider: str | None = None) -> int:
-    """Ask providers which models they have, and remember it; how many there are.
+async def refresh_models(provider: str | None = None) -> tuple[int, list[ProviderError]]:
+    """Ask providers which models they have, and remember it; how many there are, and why who else gave no answer.
 
-    Without a `provider`, all are asked that there is an account for. Raises CredentialsError and ProviderError.
+    Without a `provider`, all are asked that there is an account for. Raises ProviderError where nobody answers.
     """
     config = read_config(environment(), Path())
     if provider is not None:
         _refuse_unknown_provider(provider, config)
     given = {account.provider: None for account in config.accounts if account.is_given and account.lacks is None}
-    count = 0
-    for name in (provider,) if provider is not None else given or ("gemini",):
-        asked = config.providers[name]
-        [account, *_] = accounts_for(config, asked)
-        listed = await list_models(account, asked, _catalog(config), key_store(environment()))
-        keep_listing(cache_folder(environment()), name, listed)
-        count += len(listed)
-    return count
+    names, count, failed = [provider] if provider is not None else [*given] or ["gemini"], 0, []
+    for name in names:
+        try:
+            [account, *_] = accounts_for(config, config.providers[name])
+            listed = await list_models(account, config.providers[name], _catalog(config), key_store(environment()))
+            keep_listing(cache_folder(environment()), name, listed)
+            count += len(listed)
+        except ProviderError as error:
+            failed.append(error)
+    if len(failed) == len(names):
+        raise failed[0]
+    return count, failed
 
 
 def _refuse_unknown_provider(name: str, config: Config) -> None:

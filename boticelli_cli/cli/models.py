@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from boticelli_cli.cli.failures import tell, telling_errors
+from boticelli_cli.cli.failures import exit_code_of, tell, telling_errors
 from boticelli_cli.cli.options import Quiet, TextOrJson, Verbose, global_options
 from boticelli_cli.cli.tables import GAP, aligned
 
 if TYPE_CHECKING:
     from boticelli_cli.app import Model
+    from boticelli_cli.errors import ProviderError
 
 __all__ = ["models"]
 
@@ -67,10 +68,11 @@ def models(
     with telling_errors(shown_as):
         from boticelli_cli import app
 
+        failed: Sequence[ProviderError] = ()
         if refresh:
             from boticelli_cli.cli.play import wait_for
 
-            count = wait_for(app.refresh_models(provider))
+            count, failed = wait_for(app.refresh_models(provider))
             if not options.quiet:
                 tell(f"{count} models are listed there")
         today = app.today()
@@ -83,6 +85,12 @@ def models(
             known = app.models(today, provider=provider, live=live, retired=True)
             gone = sum(model.is_gone(today) for model in known)
             tell(f"{len(known) - gone} models that answer, {gone} that were shut down")
+        for error in failed:
+            tell(f"error: {error.provider} did not list its models: {error.message}")
+            if error.hint is not None:
+                tell(f"hint: {error.hint}")
+        if failed:
+            raise typer.Exit(exit_code_of(failed[0].kind))
 
 
 def _print(found: Sequence["Model"], shown_as: TextOrJson, today: date) -> None:

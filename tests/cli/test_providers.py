@@ -195,6 +195,15 @@ def test_a_name_that_is_nobodys_is_told_though_a_route_serves_it(folder: Path, s
     assert "no model is known" not in boticelli("stream", "Hello.", env=env).err
 
 
+def test_one_provider_that_does_not_list_its_models_hides_no_others(folder: Path, services: Services) -> None:
+    env = configure(folder, "", {**services.environ, "ANTHROPIC_API_KEY": "wrong-key"})
+    done = boticelli("models", "--refresh", env=env)
+    assert done.code == 3
+    assert "us.amazon.nova-lite-v1:0\tbedrock\tsse" in done.out
+    assert "error: anthropic did not list its models: the key was refused" in done.err
+    assert "hint: set ANTHROPIC_API_KEY" in done.err
+
+
 def test_models_are_listed_by_each_provider_itself(folder: Path, services: Services) -> None:
     local = f"providers: {{local: {{dialect: openai, base_url: '{services.local.base_url}'}}}}\n"
     env = configure(folder, local, services.environ)
