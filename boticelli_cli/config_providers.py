@@ -34,6 +34,9 @@ _RESERVED = ("rehearsal", "auto")
 
 _WITHOUT_VERSION = ("gemini", "anthropic")
 
+_ENDPOINT = re.compile(r"(/chat)?/completions$|(/v1)?/messages$")
+"""What clients put behind an address themselves, and people copy with it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -171,6 +174,8 @@ def _wrong_address(url: str, dialect: Dialect | None) -> str | None:
     if parts.username is not None or parts.query or parts.fragment:
         return "may be a plain address only: no name, no password and no query in it"
     url = url.rstrip("/")
+    if endpoint := _ENDPOINT.search(url):
+        return f"is '{url}'; it is written without its end: '{url[: endpoint.start()]}'"
     if dialect in _WITHOUT_VERSION and (version := re.search(r"/v1(beta\d*|alpha)?$", url)):
         return f"is '{url}'; it is written without the version: '{url[: version.start()]}'"
     return None

@@ -103,6 +103,11 @@ def test_knows_what_is_on_this_machine(url: str, here: bool) -> None:
         ("mine: {dialect: openai, base_url: 'http://me:hunter2@a'}", "no name, no password and no query in it"),
         ("mine: {dialect: openai, base_url: 'htp://me:hunter2@a'}", "'base_url' is 'no address'; a URL looks like"),
         ("mine: {dialect: anthropic, base_url: 'http://a/v1'}", "it is written without the version: 'http://a'"),
+        (
+            "mine: {dialect: openai, base_url: 'http://a/v1/chat/completions'}",
+            "it is written without its end: 'http://a/v1'",
+        ),
+        ("anthropic: {base_url: 'http://a/v1/messages/'}", "it is written without its end: 'http://a'"),
         ("gemini: {base_url: 'http://a/v1beta'}", "it is written without the version: 'http://a'"),
         (
             "mine: {dialect: openai, transformers: [openruter]}",
@@ -120,6 +125,14 @@ def test_mistakes_are_told_with_their_place(folder: Path, provider: str, said: s
     told = mistakes(folder, user=f"providers: {{{provider}}}")
     assert said in told
     assert "hunter2" not in told
+
+
+def test_a_wrong_transformer_is_told_once(folder: Path) -> None:
+    told = mistakes(folder, user="providers: {a: {dialect: openai, transformers: [ollma, {max_tokens: x}]}}")
+    assert told.splitlines() == [
+        "home/config.yaml:1:49: provider 'a': unknown transformer 'ollma'; did you mean 'ollama'?",
+        "home/config.yaml:1:56: provider 'a': transformer 'max_tokens' takes a whole number above 0",
+    ]
 
 
 def test_a_project_does_not_say_how_the_users_providers_are_spoken_to(folder: Path) -> None:

@@ -46,16 +46,20 @@ def validate(shape: type[Fitted], source: Source) -> tuple[Fitted, list[Problem]
             return shape.model_validate(data), problems
         except ValidationError as error:
             details = error.errors(include_url=False)
-        told = len(problems)
+        told, before, left_out = len(problems), frozenset(wrong), False
         for detail in details:
             path = detail["loc"]
             if detail["type"] == "missing" and path in wrong:  # it is there, and was told to be wrong
+                continue
+            if path in before and isinstance(path[-1], int):  # the stand-in for what was told to be wrong is no better
+                _take_out(data, path[:-1])
+                left_out = True
                 continue
             wrong.add(path)
             problem = source.problem(path, f"{_where(path)}{_sentence(shape, path, detail)}")
             problems += [problem] if problem not in problems[:told] else []
             _take_out(data, path, whole_part=detail["type"] != "extra_forbidden")
-        if len(problems) == told:  # what lacks something cannot be mended by taking out
+        if len(problems) == told and not left_out:  # what lacks something cannot be mended by taking out
             break
     return shape.model_validate({}), problems
 
