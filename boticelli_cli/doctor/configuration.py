@@ -28,13 +28,15 @@ def readable(environ: Mapping[str, str], folder: Path) -> tuple[Config, list[Fin
         return Config(), [Finding(_FILES, "configuration", str(problem), "wrong") for problem in error.problems]
 
 
-def files(config: Config, environ: Mapping[str, str], folder: Path) -> Iterator[Finding]:
-    """The files that there are or could be."""
+def files(config: Config, environ: Mapping[str, str], folder: Path, mistakes: str = "") -> Iterator[Finding]:
+    """The files that there are or could be. `mistakes` is what is said to be wrong with them."""
     for name, path in (("project", folder / PROJECT_FILE), ("yours", user_config_path(environ))):
         if path in config.files:
             yield Finding(_FILES, name, f"{path}, read")
-        elif os.path.lexists(path):
+        elif os.path.lexists(path) and str(path) in mistakes:
             yield Finding(_FILES, name, f"{path}, not used", "wrong", "mend what is said of it here")
+        elif os.path.lexists(path):
+            yield Finding(_FILES, name, f"{path}, not used until the mistakes are mended", "doubtful")
         else:
             yield Finding(_FILES, name, f"{path}, not there", "unused")
     store = key_store(environ)

@@ -50,8 +50,12 @@ async def examine(
     """
     environ = environment() if environ is None else environ
     config, wrong = readable(environ, folder)
-    found = [*program(), *wrong, *files(config, environ, folder), *values(config, environ)]
-    found += access(config, _stored(environ), held_back(config, environ))
+    told = "\n".join(finding.text for finding in wrong)
+    found = [*program(), *wrong, *files(config, environ, folder, told), *values(config, environ)]
+    if wrong:
+        found.append(Finding("Providers", "providers", "not looked at: the configuration has mistakes", "unused"))
+    else:
+        found += access(config, _stored(environ), held_back(config, environ))
     found += network(environ, datetime.now().astimezone())
     folders = {"state": state_folder(environ), "cache": cache_folder(environ), "media": media_folder(environ)}
     found += places(folders, ledger_path(state_folder(environ)))

@@ -51,6 +51,15 @@ async def test_a_fresh_setup_has_nothing_wrong(folder: Path) -> None:
     assert "rehearsal" in findings["keys"].text
 
 
+async def test_says_nothing_of_keys_that_it_has_not_looked_for(folder: Path) -> None:
+    environ = written(folder, user="model: gemini-3.8-flash\n", project="modell: x\n")
+    findings = await found(folder, environ, GEMINI_API_KEY=KEY)
+    assert findings["project"].state == "wrong"
+    assert (findings["yours"].state, findings["yours"].hint) == ("doubtful", None)
+    assert findings["providers"].text == "not looked at: the configuration has mistakes"
+    assert not {"keys", "gemini", "account gemini/default"} & set(findings)
+
+
 async def test_says_where_each_value_came_from(folder: Path) -> None:
     environ = written(
         folder,
