@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from boticelli_cli.errors import did_you_mean
 from boticelli_cli.narrative.document import SettingsDocument, Words
 from boticelli_cli.narrative.shape import Shape
-from boticelli_cli.routes import TRANSFORMER_NAMES
+from boticelli_cli.routes import TRANSFORMER_NAMES, wanted_argument
 
 __all__ = [
     "AccountDocument",
@@ -20,9 +20,6 @@ __all__ = [
     "ProviderDocument",
     "RoutesDocument",
 ]
-
-_TAKE_ARGUMENTS = ("max_tokens", "sampling")
-"""The transformers that may be given an argument."""
 
 
 def _one_or_several(value: Any) -> Any:
@@ -45,10 +42,8 @@ def _transformer(value: Any) -> Any:
     if name not in TRANSFORMER_NAMES:
         hint = did_you_mean(name, TRANSFORMER_NAMES) or f"; there are {', '.join(TRANSFORMER_NAMES)}"
         raise PydanticCustomError("transformer", "unknown transformer '{name}'{hint}", {"name": name, "hint": hint})
-    if argument is not None and name not in _TAKE_ARGUMENTS:
-        raise PydanticCustomError("transformer", "transformer '{name}' takes no argument", {"name": name})
-    if name == "max_tokens" and argument is not None and not (type(argument) is int and argument > 0):
-        raise PydanticCustomError("transformer", "transformer 'max_tokens' takes a whole number above 0")
+    if wanted := wanted_argument(name, argument):
+        raise PydanticCustomError("transformer", "transformer '{name}' takes {what}", {"name": name, "what": wanted})
     return value
 
 

@@ -9,7 +9,7 @@ from boticelli_cli.fitting import fit, unreadable
 from boticelli_cli.messages import Media, Message, Request
 from boticelli_cli.narrative.model import Act
 from boticelli_cli.providers import accounts_for, today
-from boticelli_cli.routing.router import AUTO, BACKGROUND, decide
+from boticelli_cli.routing.router import AUTO, BACKGROUND, decide, within_reach
 from boticelli_cli.runs.plan import Plan
 
 __all__ = ["check_models", "default_model"]
@@ -28,7 +28,7 @@ def check_models(plan: Plan, config: Config, catalog: Catalog, *, need_keys: boo
 
     Raises UsageError for models that are nobody's, or do not take what they are given, CredentialsError when
     there is no key for any that an act may be put to; unless keys are needed, that is only told. Acts whose model
-    depends on their prompt are looked at when they are asked.
+    depends on their prompt are looked at when they are asked; but strange addresses that they may go to are told.
     """
     problems: dict[str, Problem] = {}
     notices: dict[str, None] = {}
@@ -53,6 +53,8 @@ def _check_act(act: Act, config: Config, catalog: Catalog, need_keys: bool) -> I
         if request.model not in ("", AUTO, BACKGROUND):
             near = catalog.nearest(request.model.rpartition("/")[2].lower(), "gemini", today())
             yield f"no model is known as '{request.model}', so the routes say which one answers{near}"
+        for model in within_reach(request, config.routes):
+            yield from _strange_address(config.providers.get(catalog.place(model).provider))
         return
     targets = [catalog.resolve(model, today()) for model in decision.chain]
     yield from _check_keys(targets, config, catalog, need_keys)

@@ -5,10 +5,20 @@ may pass through transformations, which are named here and made elsewhere.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["TRANSFORMER_NAMES", "Alias", "Chain", "LongContext", "Pattern", "Routes", "Transformation"]
+__all__ = [
+    "TRANSFORMER_NAMES",
+    "Alias",
+    "Chain",
+    "LongContext",
+    "Pattern",
+    "Routes",
+    "Transformation",
+    "wanted_argument",
+]
 
 Chain = tuple[str, ...]
 
@@ -24,6 +34,22 @@ class Transformation:
 
     name: str
     argument: Any = None
+
+
+def wanted_argument(transformer: str, argument: Any) -> str | None:
+    """What a transformer takes for an argument, as the end of a sentence, if it is not this one."""
+    match transformer:
+        case "max_tokens":
+            fits = type(argument) is int and argument > 0
+            return None if fits else "a whole number above 0, as in {max_tokens: 8192}"
+        case "sampling":
+            fits = argument is None or (isinstance(argument, Mapping) and all(map(_is_number, argument.values())))
+            return None if fits else "the highest value of each parameter, as in {temperature: 1}"
+    return None if argument is None else "no argument"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +88,10 @@ class Routes:
     web_search: Chain = ()
     patterns: tuple[Pattern, ...] = ()
     aliases: tuple[Alias, ...] = ()
+
+    @property
+    def targets(self) -> Chain:
+        """All models that are asked for requests whose own model leaves that open."""
+        long = self.long_context.to if self.long_context is not None else ()
+        patterns = (model for pattern in self.patterns for model in pattern.to)
+        return (*self.default, *self.background, *self.think, *long, *self.image, *self.web_search, *patterns)

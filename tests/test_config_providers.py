@@ -115,6 +115,11 @@ def test_knows_what_is_on_this_machine(url: str, here: bool) -> None:
         ),
         ("mine: {dialect: openai, transformers: [{openrouter: 1}]}", "transformer 'openrouter' takes no argument"),
         ("mine: {dialect: openai, transformers: [{max_tokens: 0}]}", "'max_tokens' takes a whole number above 0"),
+        ("mine: {dialect: openai, transformers: [max_tokens]}", "'max_tokens' takes a whole number above 0"),
+        (
+            "mine: {dialect: openai, transformers: [{sampling: {temperature: hot}}]}",
+            "transformer 'sampling' takes the highest value of each parameter, as in {temperature: 1}",
+        ),
         ("mine: {dialect: openai, transformers: [[a]]}", "a transformer is its name, or one name with its argument"),
         ("mine: {dialect: openai, api_key: k, api_key_cmd: k}", "there is an 'api_key' already; one of them is enough"),
         ("mine: {dialect: openai, api_key_cmd: []}", "'api_key_cmd' is a command line, or a list of a program and its"),

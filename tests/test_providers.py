@@ -1,5 +1,6 @@
 """What can be asked here, and by whom."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from boticelli_cli.errors import CredentialsError, UsageError
 from boticelli_cli.limit_states import limits_of
 from boticelli_cli.model_checks import check_models, default_model
 from boticelli_cli.providers import accounts_for
-from boticelli_cli.routes import Alias, Routes
+from boticelli_cli.routes import Alias, LongContext, Pattern, Routes
 from boticelli_cli.runs.plan import make_plan
 from tests.narrative.writing import narrative
 
@@ -80,6 +81,26 @@ def test_an_address_that_came_with_a_project_is_told() -> None:
         "prompts for gemini go to https://strange.test, which boticelli.yaml:2 names"
     ]
     assert notices(acts, at("http://127.0.0.1:8080")) == []
+
+
+def test_an_address_that_came_with_a_project_is_told_where_only_routes_lead_there() -> None:
+    acts = "  a: {prompt: One., model: auto}\n  b: {prompt: Two., model: auto}"
+    strange = Provider("mine", "openai", "https://strange.test", from_project=True, named_by="boticelli.yaml:2")
+    said = ["prompts for mine go to https://strange.test, which boticelli.yaml:2 names"]
+    providers = {**KEYED.providers, "mine": strange}
+    catalog = CATALOG.with_providers(providers)
+    ways = (
+        Routes(default=("mine/m",)),
+        Routes(default=("gemini-3.8-flash",), think=("mine/m",)),
+        Routes(default=("gemini-3.8-flash",), long_context=LongContext(9, ("mine/m",))),
+        Routes(default=("gemini-3.8-flash",), patterns=(Pattern(re.compile("x"), ("mine/m",)),)),
+        Routes(default=("gemini-3.8-flash",), aliases=(Alias("gemini-*", ("mine/m",)),)),
+    )
+    plan = make_plan(narrative(f"narrative: {{name: n, context: fresh}}\nacts:\n{acts}"))
+    for routes in ways:
+        assert check_models(plan, replace(KEYED, providers=providers, routes=routes), catalog) == said
+    harmless = Routes(default=("gemini-3.8-flash",))
+    assert check_models(plan, replace(KEYED, providers=providers, routes=harmless), catalog) == []
 
 
 def test_accounts_without_their_key_are_passed_over() -> None:

@@ -12,7 +12,7 @@ from boticelli_cli.errors import UsageError
 from boticelli_cli.messages import Media, Message, Part, Request, Text, ToolResult
 from boticelli_cli.routes import Alias, Chain, Routes
 
-__all__ = ["AUTO", "BACKGROUND", "EXPLICIT", "Decision", "decide", "deciding", "decision_at_hand"]
+__all__ = ["AUTO", "BACKGROUND", "EXPLICIT", "Decision", "decide", "deciding", "decision_at_hand", "within_reach"]
 
 AUTO = "auto"
 """The model of a request that leaves the choice to the routes, as one without any does."""
@@ -77,6 +77,11 @@ def decide(request: Request, routes: Routes, catalog: Catalog, *, tokens: Callab
     for model in _expanded((*decision.chain, *request.fallback), routes, own):
         chain.setdefault(catalog.place(model), model)
     return Decision(tuple(chain.values()), decision.route, decision.reason)
+
+
+def within_reach(request: Request, routes: Routes) -> tuple[str, ...]:
+    """All models that a request may be put to whose own model leaves that open, whatever else it turns out to hold."""
+    return tuple(dict.fromkeys(_expanded((*routes.targets, *request.fallback), routes, None)))
 
 
 def _explicit(request: Request, routes: Routes, catalog: Catalog) -> Decision | UsageError:

@@ -29,6 +29,7 @@ from boticelli_cli.messages import (
     ToolResult,
     parts_of,
 )
+from boticelli_cli.routes import wanted_argument
 from boticelli_cli.routing import quirks
 from boticelli_cli.routing.exit_tool import ExitToolReader, with_exit_tool
 from boticelli_cli.routing.think_tags import ThinkTags
@@ -52,26 +53,11 @@ class DeltaReader(Protocol):
 class Transformer:
     """`change` makes of a request, and of the argument that a configuration gives, another request.
 
-    `reader` reads the answer to such a request, where that is to be changed too. `wrong` says in a few words what an
-    argument should be, if this one is not.
+    `reader` reads the answer to such a request, where that is to be changed too.
     """
 
     change: Callable[[Request, Any], Request]
     reader: Callable[[Request], DeltaReader] | None = None
-    wrong: Callable[[Any], str | None] = lambda argument: None if argument is None else "no argument"
-
-
-def _wrong_length(argument: Any) -> str | None:
-    return None if type(argument) is int and argument > 0 else "a whole number above 0"
-
-
-def _wrong_bounds(argument: Any) -> str | None:
-    fits = argument is None or (isinstance(argument, Mapping) and all(map(_is_number, argument.values())))
-    return None if fits else "the highest value of each parameter, as in {temperature: 1}"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 TRANSFORMERS: Mapping[str, Transformer] = MappingProxyType(
@@ -81,8 +67,8 @@ TRANSFORMERS: Mapping[str, Transformer] = MappingProxyType(
         "ollama": Transformer(lambda request, _: quirks.ollama(request), lambda _: ThinkTags()),
         "reasoning": Transformer(lambda request, _: quirks.without_thinking(request), lambda _: ThinkTags()),
         "clean_cache": Transformer(lambda request, _: quirks.without_cache_marks(request)),
-        "max_tokens": Transformer(quirks.with_length, wrong=_wrong_length),
-        "sampling": Transformer(quirks.with_sampling, wrong=_wrong_bounds),
+        "max_tokens": Transformer(quirks.with_length),
+        "sampling": Transformer(quirks.with_sampling),
         "tool_use": Transformer(lambda request, _: with_exit_tool(request), ExitToolReader),
     }
 )
@@ -149,7 +135,7 @@ def _transformer(name: str, argument: Any) -> Transformer:
     if transformer is None:
         hint = did_you_mean(name, TRANSFORMERS) or f"; there are {', '.join(TRANSFORMERS)}"
         raise UsageError(f"unknown transformer '{name}'{hint}")
-    if wanted := transformer.wrong(argument):
+    if wanted := wanted_argument(name, argument):
         raise UsageError(f"transformer '{name}' takes {wanted}")
     return transformer
 
