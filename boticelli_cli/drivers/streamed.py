@@ -1,6 +1,8 @@
 """An answer as it streams in: pieces of bytes, read into deltas, from the first one on."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import suppress
 
 from boticelli_cli.drivers.http import Chunks
 from boticelli_cli.drivers.patience import Patience
@@ -10,9 +12,15 @@ from boticelli_cli.wire.stream import BodyReader
 
 __all__ = ["Streamed"]
 
+_GRACE = 1.0
+"""Seconds that a server has to end its body once the answer in it is over, so that its connection serves again."""
+
 
 class Streamed:
-    """One answer. `read_first` is called once, then `deltas` gives all of them, the first one too."""
+    """One answer. `read_first` is called once, then `deltas` gives all of them, the first one too.
+
+    An answer that says itself that it is over is, whatever becomes of the connection afterwards.
+    """
 
     def __init__(self, chunks: Chunks, body: BodyReader, patience: Patience) -> None:
         self._chunks = chunks
@@ -39,15 +47,14 @@ class Streamed:
             yield delta
         if self._ended:
             return
-        read = self._body.read
-        async for piece in self._chunks:
-            for delta in read(piece):
+        while (piece := await self._next()) is not None:
+            for delta in self._body.read(piece):
                 yield delta
         for delta in self._body.end():
             yield delta
 
     async def _read_first(self) -> None:
-        async for piece in self._chunks:
+        while (piece := await self._next()) is not None:
             self._begun = self._body.read(piece)
             self._first = next(self._begun, None)
             if self._first is not None:
@@ -57,3 +64,17 @@ class Streamed:
             self._begun = self._body.end()
             self._first = next(self._begun)
         self._patience.answered = True
+
+    async def _next(self) -> bytes | None:
+        """The next piece of the body; none once that ends, or the answer in it."""
+        if not self._body.is_over:
+            return await anext(self._chunks, None)
+        await self._drain()
+        return None
+
+    async def _drain(self) -> None:
+        """Wait for the body to end, but not for long, and whatever else comes."""
+        with suppress(ProviderError, TimeoutError):
+            async with asyncio.timeout(_GRACE):
+                async for _ in self._chunks:
+                    pass

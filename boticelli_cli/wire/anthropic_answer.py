@@ -98,6 +98,10 @@ class StreamReader:
         self._calls: dict[int, _OpenCall] = {}
         self._broken: ValueError | None = None
 
+    @property
+    def is_over(self) -> bool:
+        return self._stopped
+
     def read(self, data: bytes) -> list[Delta]:
         """The deltas of one event.
 

@@ -27,6 +27,8 @@ class FrameStreamReader(Protocol):
 class FrameBody:
     """A body of frames, whose exceptions are raised as the errors that they are."""
 
+    is_over = False
+
     def __init__(self, reader: FrameStreamReader) -> None:
         self._frames = FrameReader()
         self._reader = reader

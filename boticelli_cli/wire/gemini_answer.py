@@ -72,6 +72,8 @@ class StreamReader:
 
     __slots__ = ("_called", "_feedback", "_given", "_model", "_reason", "_usage")
 
+    is_over = False
+
     def __init__(self) -> None:
         self._given = False
         self._called = False

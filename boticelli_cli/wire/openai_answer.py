@@ -120,6 +120,10 @@ class StreamReader:
         self._model: str | None = None
         self._usage: msgspec.Raw | None = None
 
+    @property
+    def is_over(self) -> bool:
+        return self._done
+
     def read(self, data: bytes) -> list[Delta]:
         """The deltas of one event.
 

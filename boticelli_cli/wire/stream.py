@@ -12,6 +12,11 @@ __all__ = ["BodyReader", "EventBody", "StreamReader"]
 class BodyReader(Protocol):
     """Reads one streamed answer."""
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the answer itself has said that nothing follows; not all dialects say it."""
+        ...
+
     def read(self, piece: bytes) -> Iterator[Delta]:
         """The deltas that these bytes, cut anywhere, complete. Raises ProviderError where it comes to what went wrong;
         as StreamError when any delta has been given out before."""
@@ -24,6 +29,9 @@ class BodyReader(Protocol):
 
 class StreamReader(Protocol):
     """Reads the data of an answer's server-sent events, one after the other."""
+
+    @property
+    def is_over(self) -> bool: ...
 
     def read(self, data: bytes) -> list[Delta]:
         """The deltas of one event."""
@@ -40,6 +48,10 @@ class EventBody:
     def __init__(self, reader: StreamReader) -> None:
         self._events = EventReader()
         self._reader = reader
+
+    @property
+    def is_over(self) -> bool:
+        return self._reader.is_over
 
     def read(self, piece: bytes) -> Iterator[Delta]:
         for event in self._events.feed(piece):
