@@ -113,7 +113,7 @@ class Providers:
         if has_limits(self._config, account):  # what counts requests takes a while to load
             driver = limited = self._limited(driver, account, provider)
             delay = limited.delay
-        if provider.dialect == "gemini":  # of all those only Google means a day by its quota errors
+        if _spends_days(provider):
             driver = WithReset(driver, reset=day_of(provider))
         return Member(account.name, driver, account.known_as, account.priority, account.max_concurrent, delay)
 
@@ -136,6 +136,7 @@ class Providers:
             limits_of=lambda model: limits_of(self._config, self._catalog, account, model),
             ledger=self._ledger,
             reset=day_of(provider),
+            spends_days=_spends_days(provider),
         )
 
     def _standings_of(self, provider: str) -> "tuple[Roster, Standings]":
@@ -161,6 +162,11 @@ class Providers:
             return f"not every key has every model; boticelli models lists others{address}"
         near = self._catalog.nearest(model, provider, today())
         return f"boticelli models lists those that there are{near or address}"
+
+
+def _spends_days(provider: Provider) -> bool:
+    """Whether a provider means a day by its quota errors, where none says when it is over; only Google does."""
+    return provider.dialect == "gemini"
 
 
 def accounts_for(config: Config, provider: Provider) -> tuple[Account, ...]:

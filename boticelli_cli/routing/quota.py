@@ -1,8 +1,14 @@
 """Rate limits, kept on our side: requests and tokens a minute, requests a day, requests at once."""
 
 import math
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
@@ -39,7 +45,8 @@ class Limited:
     only, and not by those that wait.
 
     Raises QuotaError, at once, when the account has nothing of a model, or nothing left of the day. When the
-    provider says so first, that is remembered until the day's `reset`, and the error says when that is.
+    provider says so first, that is remembered until it comes back, and the error says when that is: when the provider
+    says, else at the day's `reset`, unless what is spent may be something else (`spends_days` is false), as credit.
     A model of which no limit is known is asked directly, and nothing is remembered of it. `account` is what messages
     call it, `counted_as` what the ledger does, if that is something else. `zone` is for times in messages: the
     machine's own, if `None`.
@@ -54,6 +61,7 @@ class Limited:
         limits_of: Callable[[str], Limits],
         ledger: Ledger,
         reset: Reset,
+        spends_days: bool = True,
         zone: tzinfo | None = None,
     ) -> None:
         self._driver = driver
@@ -62,6 +70,7 @@ class Limited:
         self._limits_of = limits_of
         self._ledger = ledger
         self._reset = reset
+        self._spends_days = spends_days
         self._zone = zone
         self._lines: dict[str, Line] = {}
 
@@ -77,10 +86,8 @@ class Limited:
         if limits == _UNLIMITED:
             return await self._driver.generate(request)
         async with self._admitted(request, limits) as admission:
-            try:
+            with self._remembering(admission):
                 response = await self._driver.generate(request)
-            except QuotaError as error:
-                raise self._spent_by_word_of_the_provider(admission, error) from error
             self._correct(admission, response.finish)
             return response
 
@@ -111,14 +118,12 @@ class Limited:
     @asynccontextmanager
     async def _stream(self, request: Request, limits: Limits) -> AsyncIterator[AsyncIterator[Delta]]:
         async with self._admitted(request, limits) as admission, AsyncExitStack() as stack:
-            try:
+            with self._remembering(admission):
                 deltas = await stack.enter_async_context(self._driver.stream(request))
-            except QuotaError as error:
-                raise self._spent_by_word_of_the_provider(admission, error) from error
             yield _Watched(
                 deltas,
                 finished=lambda finish: self._correct(admission, finish),
-                spent=lambda error: self._spent_by_word_of_the_provider(admission, error),
+                remembering=lambda: self._remembering(admission),
             )
 
     @asynccontextmanager
@@ -229,13 +234,19 @@ class Limited:
         self._ledger.correct(admission.slot.id, real)
         admission.line.wake()
 
-    def _spent_by_word_of_the_provider(self, admission: "_Admission", error: QuotaError) -> QuotaError:
+    @contextmanager
+    def _remembering(self, admission: "_Admission") -> Iterator[None]:
         """Remember that the day is spent, and say when it is over: the day in which the request went out."""
-        day = self._reset(admission.slot.at)
-        back = error.resets_at.timestamp() if error.resets_at is not None else day.end
-        self._ledger.mark_spent(self._counted_as, admission.model, day, back)
-        admission.line.wake()
-        return until(error, back, self._ledger.now(), self._zone)
+        try:
+            yield
+        except QuotaError as error:
+            if error.resets_at is None and not self._spends_days:
+                raise
+            day = self._reset(admission.slot.at)
+            back = error.resets_at.timestamp() if error.resets_at is not None else day.end
+            self._ledger.mark_spent(self._counted_as, admission.model, day, back)
+            admission.line.wake()
+            raise until(error, back, self._ledger.now(), self._zone) from error
 
     def _day_is_spent(self, spent: Spent, model: str, limits: Limits) -> QuotaError:
         counted = limits.rpd is not None and spent.requests >= limits.rpd
@@ -276,11 +287,11 @@ class _Watched:
         deltas: AsyncIterator[Delta],
         *,
         finished: Callable[[Finish], None],
-        spent: Callable[[QuotaError], QuotaError],
+        remembering: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self._deltas = deltas
         self._finished = finished
-        self._spent = spent
+        self._remembering = remembering
 
     def __aiter__(self) -> "_Watched":
         return self
@@ -288,8 +299,9 @@ class _Watched:
     async def __anext__(self) -> Delta:
         try:
             delta = await anext(self._deltas)
-        except QuotaError as error:
-            raise self._spent(error) from error
+        except QuotaError:
+            with self._remembering():
+                raise
         if isinstance(delta, Finish):
             self._finished(delta)
         return delta

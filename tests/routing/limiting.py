@@ -112,6 +112,7 @@ def limited(
     path: Path | Ledger,
     *,
     clock: Callable[[], float] | None = None,
+    spends_days: bool = True,
     **limits: int | None,
 ) -> Limited:
     ledger = path if isinstance(path, Ledger) else open_ledger(path, clock=clock or Wall())
@@ -122,6 +123,7 @@ def limited(
         limits_of=lambda model: told,
         ledger=ledger,
         reset=pacific_day,
+        spends_days=spends_days,
         zone=UTC,
     )
 

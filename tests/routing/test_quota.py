@@ -249,6 +249,22 @@ def test_a_spent_day_is_not_waited_for_behind_others(path: Path) -> None:
     run_virtual(ask())
 
 
+def test_spent_credit_is_not_taken_for_a_spent_day(path: Path) -> None:
+    spent = QuotaError("the account's credit is spent", provider="openai", status=402)
+    driver = Noting(fail=lambda prompt: spent if prompt == "a" else None)
+
+    async def ask() -> None:
+        quota = limited(driver, path, rpd=9, spends_days=False)
+        for asked in (stream(quota, asking("a")), quota.generate(asking("a"))):
+            with pytest.raises(QuotaError) as caught:
+                await asked
+            assert caught.value is spent
+        await stream(quota, asking("b"))
+
+    run_virtual(ask())
+    assert driver.prompts == ["a", "a", "b"]
+
+
 def test_what_the_provider_says_of_the_day_is_remembered(path: Path) -> None:
     driver = Noting(fail=lambda prompt: QuotaError("quota exceeded", provider="gemini", status=429))
 
