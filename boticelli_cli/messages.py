@@ -4,9 +4,9 @@ Values only, frozen and without I/O. They say what every provider can say in som
 of any provider's wire format.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 __all__ = [
     "CachePoint",
@@ -32,6 +32,7 @@ __all__ = [
     "ToolChoice",
     "ToolResult",
     "Usage",
+    "deltas_of",
     "parts_of",
 ]
 
@@ -315,6 +316,25 @@ def parts_of(deltas: Iterable[Delta]) -> tuple[Part, ...]:
                 pass
     close()
     return tuple(parts)
+
+
+def deltas_of(response: Response) -> Iterator[Delta]:
+    """A whole answer as the deltas of a stream, its end among them."""
+    for part in response.parts:
+        match part:
+            case Text(text):
+                yield TextDelta(text)
+            case Thought(text, signature, redacted):
+                yield ThinkingDelta(text, signature, redacted)
+            case Media():
+                yield MediaDelta(part)
+            case ToolCall():
+                yield ToolCallDelta(part)
+            case ToolResult() | CachePoint():
+                pass  # nothing that a model answers
+            case _:
+                assert_never(part)
+    yield response.finish
 
 
 def _sum(one: int | None, other: int | None) -> int | None:

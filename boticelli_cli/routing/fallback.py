@@ -4,26 +4,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from copy import copy
 from dataclasses import replace
-from typing import TypeVar, assert_never
+from typing import TypeVar
 
 from boticelli_cli.catalog import EMBEDDED, Catalog, PlacedModel
 from boticelli_cli.drivers.base import Driver, FallingBack, Going, notify
 from boticelli_cli.errors import CredentialsError, ProviderError, UsageError
-from boticelli_cli.messages import (
-    CachePoint,
-    Delta,
-    Media,
-    MediaDelta,
-    Request,
-    Response,
-    Text,
-    TextDelta,
-    ThinkingDelta,
-    Thought,
-    ToolCall,
-    ToolCallDelta,
-    ToolResult,
-)
+from boticelli_cli.messages import Delta, Request, Response, deltas_of
 from boticelli_cli.routes import Chain, Routes
 from boticelli_cli.routing.budget import budget_of
 from boticelli_cli.routing.circuit import Circuits
@@ -92,7 +78,7 @@ class Router:
     @asynccontextmanager
     async def _whole(self, request: Request) -> AsyncIterator[AsyncIterator[Delta]]:
         """The answer of a model that does not stream, as deltas."""
-        async with aclosing(_deltas_of(await self._driver.generate(request))) as deltas:
+        async with aclosing(_streamed(await self._driver.generate(request))) as deltas:
             yield deltas
 
     async def _ask(self, request: Request, ask: Callable[[Request], Awaitable[Result]]) -> Result:
@@ -177,20 +163,6 @@ def _shortened(message: str) -> str:
     return message if len(message) <= _LONGEST else message[: _LONGEST - 1] + "…"
 
 
-async def _deltas_of(response: Response) -> AsyncGenerator[Delta, None]:
-    """A whole answer as the deltas of a stream."""
-    for part in response.parts:
-        match part:
-            case Text(text):
-                yield TextDelta(text)
-            case Thought(text, signature, redacted):
-                yield ThinkingDelta(text, signature, redacted)
-            case Media():
-                yield MediaDelta(part)
-            case ToolCall():
-                yield ToolCallDelta(part)
-            case ToolResult() | CachePoint():
-                pass  # nothing that a model answers
-            case _:
-                assert_never(part)
-    yield response.finish
+async def _streamed(response: Response) -> AsyncGenerator[Delta, None]:
+    for delta in deltas_of(response):
+        yield delta

@@ -4,7 +4,7 @@ A provider's configuration names them, and they are applied in that order; what 
 They are named after those of claude-code-router (github.com/musistudio/claude-code-router).
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -17,16 +17,10 @@ from boticelli_cli.messages import (
     Delta,
     Finish,
     Media,
-    MediaDelta,
     Request,
     Response,
-    Text,
-    TextDelta,
-    ThinkingDelta,
-    Thought,
-    ToolCall,
-    ToolCallDelta,
     ToolResult,
+    deltas_of,
     parts_of,
 )
 from boticelli_cli.routes import wanted_argument
@@ -111,7 +105,7 @@ class Transformed:
         readers = self._readers(changed)
         if not readers:
             return response
-        deltas = [read for delta in (*_deltas_of(response), response.finish) for read in _fed(delta, readers)]
+        deltas = [read for delta in deltas_of(response) for read in _fed(delta, readers)]
         finish = deltas[-1]
         return Response(parts_of(deltas), finish if isinstance(finish, Finish) else response.finish)
 
@@ -164,19 +158,6 @@ def _rest(readers: Sequence[DeltaReader]) -> list[Delta]:
     for reader in readers:
         deltas = [*(read for each in deltas for read in reader.feed(each)), *reader.rest()]
     return deltas
-
-
-def _deltas_of(response: Response) -> Iterable[Delta]:
-    for part in response.parts:
-        match part:
-            case Text(text):
-                yield TextDelta(text)
-            case Thought(text, signature, redacted):
-                yield ThinkingDelta(text, signature, redacted)
-            case Media():
-                yield MediaDelta(part)
-            case ToolCall():
-                yield ToolCallDelta(part)
 
 
 def _lost(before: Request, after: Request) -> tuple[str, ...]:
