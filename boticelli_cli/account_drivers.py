@@ -1,7 +1,9 @@
 """Drivers of accounts: each made of an account's key, its provider's address and the dialect that is spoken there."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from copy import copy
 from dataclasses import dataclass
 from typing import Protocol, cast
 
@@ -61,7 +63,8 @@ class Opener:
                 access = BedrockAccess(
                     account.profile, account.region, account.base_url, _about(account, provider), key
                 )
-                return bedrock_driver(access, unknown_hint=hint, wide=self.wide)
+                # To find the region may take botocore and files of AWS's, which are slow to load.
+                return await asyncio.to_thread(bedrock_driver, access, unknown_hint=hint, wide=self.wide)
             case "anthropic":
                 from boticelli_cli.drivers.anthropic import anthropic_driver
 
@@ -113,11 +116,11 @@ class Locked:
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[AsyncIterator[Delta]]:
-        raise self._error
+        raise copy(self._error)  # one that is raised again and again keeps the frames of all who asked
         yield
 
     async def generate(self, request: Request) -> Response:
-        raise self._error
+        raise copy(self._error)
 
 
 async def list_models(account: Account, provider: Provider, catalog: Catalog, store: KeyStore) -> list[ListedModel]:
