@@ -21,7 +21,7 @@ from boticelli_cli.wire.anthropic import (
 )
 from boticelli_cli.wire.stream import EventBody
 
-__all__ = ["VERSION", "AnthropicDriver", "anthropic_driver"]
+__all__ = ["DIALECT", "VERSION", "AnthropicDriver", "anthropic_driver"]
 
 VERSION: Final = "2023-06-01"
 """The version of the API that is asked for.

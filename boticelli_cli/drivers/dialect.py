@@ -91,13 +91,15 @@ class HttpDriver:
         found: list[ListedModel] = []
         patience = Patience(self._provider, None)
         page: str | None = None
+        pages: set[str | None] = {None}
         with self._naming(""):
             while True:
                 answer = await self._listing.get(self._dialect.models_path(page), patience)
                 models, page = self._dialect.decode_models(answer.body)
                 found += models
-                if page is None:
+                if page in pages:  # none, or one that has been read already
                     return found
+                pages.add(page)
 
     async def _encoded(self, request: Request, *, streamed: bool) -> bytes:
         encoded = self._dialect.encode(request, streamed)

@@ -99,12 +99,14 @@ class Gemini:
         found: list[ListedModel] = []
         patience = Patience(PROVIDER, None)
         page = ""
+        pages: set[str | None] = {None, ""}
         while True:
             answer = await self._endpoint.get(f"{self._access.models_path}?pageSize=1000{page}", patience)
             models, token = decode_models(answer.body)
             found += models
-            if not token:
+            if token in pages:  # none, or that of a page which has been read already
                 return found
+            pages.add(token)
             page = f"&pageToken={token}"
 
     @contextmanager

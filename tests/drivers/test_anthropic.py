@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import partial
@@ -12,8 +13,10 @@ from typing import Any
 import pytest
 
 from boticelli_cli.drivers.access import Access
-from boticelli_cli.drivers.anthropic import AnthropicDriver, anthropic_driver
+from boticelli_cli.drivers.anthropic import DIALECT, VERSION, AnthropicDriver, anthropic_driver
 from boticelli_cli.drivers.base import Dropped, Notice, listening
+from boticelli_cli.drivers.dialect import HttpDriver
+from boticelli_cli.drivers.http import Endpoint, Outgoing
 from boticelli_cli.errors import (
     CredentialsError,
     NoAnswerError,
@@ -38,6 +41,8 @@ from boticelli_cli.messages import (
     ToolResult,
     Usage,
 )
+from boticelli_cli.wire.anthropic import decode_error
+from boticelli_cli.wire.listing import ListedModel
 from tests.clock import in_virtual_time
 from tests.drivers import asking as driving
 from tests.drivers.asking import hear, said, settle
@@ -243,6 +248,19 @@ async def test_counts_tokens_and_lists_the_models_of_all_pages() -> None:
     assert len(models) == len(fake.models)
     assert (models[0].name, models[0].input_limit) == (MODEL, 200_000)
     assert [asked.query.get("after_id") for asked in fake.requests[2:]] == [None, list(fake.models)[999]]
+
+
+@in_virtual_time
+async def test_a_list_whose_pages_are_followed_by_themselves_ends() -> None:
+    dialect = replace(DIALECT, decode_models=lambda body: ([ListedModel(MODEL)], MODEL))
+    async with claude() as (fake, _):
+        driver = HttpDriver("proxy", dialect, Endpoint("proxy", fake.url, authorize=let_in, read_error=decode_error))
+        assert [model.name for model in await driver.models()] == [MODEL, MODEL]
+        await driver.aclose()
+
+
+async def let_in(_: Outgoing) -> Mapping[str, str]:
+    return {"x-api-key": "test-key", "anthropic-version": VERSION}
 
 
 # Errors
