@@ -8,7 +8,6 @@ import asyncio
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 from boticelli_cli.config import Account
@@ -16,7 +15,7 @@ from boticelli_cli.errors import CredentialsError
 from boticelli_cli.keystore import KeyStore
 from boticelli_cli.narrative.files import reason_of
 
-__all__ = ["COMMAND_SECONDS", "has_key_elsewhere", "key_of", "with_key"]
+__all__ = ["COMMAND_SECONDS", "has_key_elsewhere", "key_of"]
 
 COMMAND_SECONDS = 30.0
 """How long a command may take to write a key."""
@@ -48,13 +47,8 @@ async def key_of(account: Account, store: KeyStore, *, patience: float = COMMAND
     return account.api_key
 
 
-async def with_key(account: Account, store: KeyStore) -> Account:
-    """The account with its key in hand. Raises CredentialsError."""
-    return replace(account, api_key=await key_of(account, store), key_command=None, key_stored=None)
-
-
 def has_key_elsewhere(account: Account) -> bool:
-    """Whether the key of an account has yet to be had: `with_key` gets it."""
+    """Whether the key of an account has yet to be had, which may take as long as a person does."""
     return account.key_command is not None or account.key_stored is not None
 
 

@@ -91,6 +91,7 @@ MAP: dict[str, set[str]] = {
             "narrative",
             "catalog",
             "config",
+            "credentials",
             "keystore",
             "limit_states",
             "account_drivers",

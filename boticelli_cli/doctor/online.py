@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 
 from boticelli_cli.config import Account
+from boticelli_cli.credentials import COMMAND_SECONDS, has_key_elsewhere
 from boticelli_cli.doctor.access import name_of
 from boticelli_cli.doctor.finding import Finding, State
 from boticelli_cli.errors import CredentialsError, InputError, ProviderError
@@ -15,7 +16,7 @@ __all__ = ["PATIENCE", "Ask", "answers", "clock_of"]
 _SECTION = "Online"
 
 PATIENCE = 10.0
-"""Seconds that a provider has for its answer."""
+"""Seconds that a provider has for its answer; what writes or keeps its key has its own time."""
 
 _AT_ONCE = 16
 
@@ -42,11 +43,12 @@ async def answers(accounts: Sequence[Account], ask: Ask) -> list[Finding]:
 async def _answer(account: Account, ask: Ask) -> Finding:
     name = name_of(account)
     started = perf_counter()
+    patience = PATIENCE + (COMMAND_SECONDS if has_key_elsewhere(account) else 0)
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             count = await ask(account)
     except TimeoutError:
-        return Finding(_SECTION, name, f"gave no answer within {PATIENCE:g} seconds", "wrong", "is there a network?")
+        return Finding(_SECTION, name, f"gave no answer within {patience:g} seconds", "wrong", "is there a network?")
     except CredentialsError as error:
         return Finding(_SECTION, name, error.message, "wrong", _remedy(account, error))
     except ProviderError as error:

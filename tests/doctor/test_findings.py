@@ -233,6 +233,14 @@ def test_asks_every_account_and_says_what_came_of_it() -> None:
     ]
 
 
+def test_a_key_that_somebody_has_to_be_asked_for_takes_its_own_time() -> None:
+    account = Account("slow", "openai", key_command="op read it")
+    for seconds, said in ((35.0, "answers: 1 model, after"), (41.0, "gave no answer within 40 seconds")):
+        ask: Ask = lambda account, seconds=seconds: asyncio.sleep(seconds, 1)  # type: ignore[misc]  # noqa: E731
+        [finding] = run_virtual(answers([account], ask))
+        assert finding.text.startswith(said)
+
+
 def test_asks_at_the_same_time() -> None:
     async def timed() -> float:
         ask: Ask = lambda account: asyncio.sleep(9.0, 1)  # noqa: E731
