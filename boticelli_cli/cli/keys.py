@@ -5,7 +5,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from getpass import getpass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -142,6 +141,8 @@ def path(context: typer.Context, quiet: Quiet = False, verbose: Verbose = False)
 def _ask(name: str) -> str:
     """A key, typed unseen, or piped in: one line."""
     if sys.stdin.isatty():
+        from getpass import getpass
+
         try:
             with _interruptible():
                 return getpass(f"Key of {printable(name)} (it is not shown): ")

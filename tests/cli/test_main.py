@@ -74,7 +74,8 @@ def test_only_typer_is_loaded_for_the_version() -> None:
         "sys.argv = ['boticelli', '--version']\n"
         "try: m.main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'rich', 'jinja2', 'yaml', 'asyncio', 'google', 'httpx', 'boticelli_cli.narrative.document'}\n"
+        "heavy = {'rich', 'jinja2', 'yaml', 'asyncio', 'getpass', 'google', 'httpx', 'boticelli_cli.keys'}\n"
+        "heavy |= {'boticelli_cli.doctor', 'boticelli_cli.narrative.document'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
