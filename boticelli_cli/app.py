@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from boticelli_cli import limit_states as states
-from boticelli_cli.account_drivers import list_models
 from boticelli_cli.catalog import EMBEDDED, PROVIDERS, Catalog, Model, place
 from boticelli_cli.config import Config, cache_folder, environment, key_store, media_folder, read_config
 from boticelli_cli.drivers.base import Driver
@@ -325,6 +324,8 @@ async def refresh_models(provider: str | None = None) -> tuple[int, list[Provide
 
     Without a `provider`, all are asked that there is an account for. Raises ProviderError where nobody answers.
     """
+    from boticelli_cli.account_drivers import list_models
+
     config = read_config(environment(), Path())
     if provider is not None:
         _refuse_unknown_provider(provider, config)

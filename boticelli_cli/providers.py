@@ -10,7 +10,6 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from boticelli_cli.account_drivers import Locked, Opener, key_hint
 from boticelli_cli.catalog import EMBEDDED, Call, Catalog
 from boticelli_cli.config import Account, Config, Provider, key_store, state_folder
 from boticelli_cli.drivers.base import Driver
@@ -47,7 +46,8 @@ class Providers:
         self._config = config
         self._catalog = catalog
         self._state = state_folder(environ)
-        self._opener = Opener(catalog, key_store(environ), self._unknown_hint, wide)
+        self._store = key_store(environ)
+        self._wide = wide
         self.warnings: list[str] = []
         self._begin()
 
@@ -85,6 +85,7 @@ class Providers:
             from boticelli_cli.drivers.rehearsal import Rehearsal
 
             return Rehearsal()
+        from boticelli_cli.account_drivers import Locked
         from boticelli_cli.routing.accounts import Pool
         from boticelli_cli.routing.retries import BROKEN, UNREACHABLE, WithRetries
 
@@ -118,7 +119,10 @@ class Providers:
         return Member(account.name, driver, account.known_as, account.priority, account.max_concurrent, delay)
 
     async def _open(self, account: Account, provider: Provider, call: Call) -> Driver:
-        driver = await self._opener.open(account, provider, call)
+        from boticelli_cli.account_drivers import Opener
+
+        opener = Opener(self._catalog, self._store, self._unknown_hint, self._wide)
+        driver = await opener.open(account, provider, call)
         self._closing.push_async_callback(driver.aclose)
         return driver
 
@@ -175,6 +179,8 @@ def accounts_for(config: Config, provider: Provider) -> tuple[Account, ...]:
     able = tuple(account for account in accounts if account.lacks is None)
     if able:
         return able
+    from boticelli_cli.account_drivers import key_hint
+
     message = f"there is no key for {provider.name}"
     if accounts:
         message = f"account '{accounts[0].name}' has no key for {provider.name}: {accounts[0].lacks}"

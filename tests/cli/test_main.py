@@ -82,14 +82,15 @@ def test_only_typer_is_loaded_for_the_version() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_a_piped_run_loads_no_rich_and_a_literal_one_no_jinja(folder: Path) -> None:
+def test_a_piped_run_loads_no_rich_a_literal_one_no_jinja_and_the_embedded_model_no_accounts(folder: Path) -> None:
     story = write(folder, "narrative: {name: n, model: rehearsal/fast}\nacts: {a: One., b: Two.}")
     code = (
         "import sys, boticelli_cli.cli.main as m\n"
         f"sys.argv = ['boticelli', 'run', {story!r}, '-q']\n"
         "try: m.main()\n"
         "except SystemExit: pass\n"
-        "print(sorted({'rich', 'jinja2'} & set(sys.modules)))"
+        "heavy = {'rich', 'jinja2', 'httpx', 'sqlite3', 'boticelli_cli.account_drivers', 'boticelli_cli.credentials'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
