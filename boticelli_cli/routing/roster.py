@@ -6,6 +6,7 @@ Everything but a wait is synchronous, so that no cancellation comes between a ch
 import asyncio
 import heapq
 import itertools
+import math
 from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -168,7 +169,7 @@ class Roster:
     def rest(self, seat: Seat, rest: Rest) -> None:
         """Know what speaks against an account; those who wait for it may have to think again."""
         seat.standing.put(rest)
-        if not rest.model:
+        if not rest.model and rest.until < math.inf:
             heapq.heappush(self._resting, (rest.until, seat.index))
         self._settle(seat)
         self._wake_the_first(self._line)

@@ -307,6 +307,16 @@ async def test_an_account_that_is_refused_three_times_in_a_row_is_disabled_with_
 
 
 @in_virtual_time
+async def test_accounts_that_are_disabled_take_no_more_room_each_time_they_are_asked() -> None:
+    refused, roster = CredentialsError("refused"), Roster()
+    accounts = pool(Key(*[refused] * 60), Key(*[refused] * 60), roster=roster)
+    for _ in range(50):
+        with pytest.raises(CredentialsError):
+            await accounts.generate(saying())
+    assert len(roster._resting) <= 4
+
+
+@in_virtual_time
 async def test_with_all_disabled_the_first_is_asked_again_and_a_success_clears_it() -> None:
     first, second = (Key(*[CredentialsError("no")] * 3) for _ in range(2))
     accounts = pool(first, second, each=lambda number: {"priority": 5 - number})
