@@ -14,7 +14,7 @@ from pathlib import Path
 
 from boticelli_cli.catalog import Catalog, Limits, Price
 from boticelli_cli.config_account_checks import account_problems
-from boticelli_cli.config_accounts import Account, read_accounts
+from boticelli_cli.config_accounts import KEYS, Account, read_accounts
 from boticelli_cli.config_file import ConfigFile, read_file
 from boticelli_cli.config_providers import BUILT_IN, Provider, read_providers, unknown_provider
 from boticelli_cli.config_routes import read_routes
@@ -24,6 +24,7 @@ from boticelli_cli.narrative.model import Settings
 from boticelli_cli.routes import Routes
 
 __all__ = [
+    "KEYS",
     "PROJECT_FILE",
     "Account",
     "Config",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from boticelli_cli.config_document import AccountDocument, ProviderDocument
     from boticelli_cli.narrative.source import DocumentPath
 
-__all__ = ["Account", "read_accounts", "variable_of"]
+__all__ = ["KEYS", "Account", "read_accounts", "variable_of"]
 
 KEYS: Mapping[str, tuple[str, ...]] = {
     "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from boticelli_cli.config import Account, Config, Provider
+from boticelli_cli.config import KEYS, Account, Config, Provider
 from boticelli_cli.doctor.finding import Finding, State
 from boticelli_cli.keystore import StoredKey, ending_of
 from boticelli_cli.limit_states import HeldBack
@@ -11,8 +11,6 @@ from boticelli_cli.limit_states import HeldBack
 __all__ = ["access", "name_of"]
 
 _SECTION = "Providers"
-
-_VARIABLES = {"gemini": "GEMINI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "openai": "OPENAI_API_KEY"}
 
 
 def access(config: Config, stored: Mapping[str, StoredKey], held: Sequence[HeldBack]) -> Iterator[Finding]:
@@ -42,8 +40,7 @@ def _address(provider: Provider, accounts: tuple[Account, ...]) -> Finding:
         hint = "write it with https://, if the server can"
         return Finding(_SECTION, provider.name, f"{where}; keys and prompts go there unencrypted", "doubtful", hint)
     if not accounts:
-        variable = _VARIABLES.get(provider.name)
-        instead = f"set {variable}, or: " if variable is not None else ""
+        instead = "".join(f"set {variable}, or: " for variable in KEYS.get(provider.name, ())[:1])
         return Finding(_SECTION, provider.name, f"no key; {instead}boticelli keys set {provider.name}", "unused")
     return Finding(_SECTION, provider.name, where)
 
