@@ -1,6 +1,6 @@
 """The driver of every provider that is asked by plain HTTP: what differs between them is a `Dialect`."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
@@ -14,7 +14,10 @@ from boticelli_cli.wire.body import Encoded
 from boticelli_cli.wire.listing import ListedModel
 from boticelli_cli.wire.stream import BodyReader
 
-__all__ = ["Dialect", "HttpDriver"]
+__all__ = ["Dialect", "HttpDriver", "all_pages"]
+
+_MOST_PAGES = 100
+"""Pages of a list of models that are read, from servers that never come to the last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +91,14 @@ class HttpDriver:
         """The models that this account can ask, as the provider lists them. Raises ProviderError."""
         if self._dialect.models_path is None or self._dialect.decode_models is None:
             raise RefusedError(f"{self._provider} has no list of its models", provider=self._provider)
-        found: list[ListedModel] = []
+        path, decode = self._dialect.models_path, self._dialect.decode_models
         patience = Patience(self._provider, None)
-        page: str | None = None
-        pages: set[str | None] = {None}
+
+        async def read(page: str | None) -> tuple[list[ListedModel], str | None]:
+            return decode((await self._listing.get(path(page), patience)).body)
+
         with self._naming(""):
-            while True:
-                answer = await self._listing.get(self._dialect.models_path(page), patience)
-                models, page = self._dialect.decode_models(answer.body)
-                found += models
-                if page in pages:  # none, or one that has been read already
-                    return found
-                pages.add(page)
+            return await all_pages(read)
 
     async def _encoded(self, request: Request, *, streamed: bool) -> bytes:
         encoded = self._dialect.encode(request, streamed)
@@ -119,3 +118,16 @@ class HttpDriver:
             elif isinstance(error, RefusedError) and error.status == 404:
                 error.hint = self._unknown_hint(model) or error.hint
             raise
+
+
+async def all_pages(
+    read: Callable[[str | None], Awaitable[tuple[list[ListedModel], str | None]]],
+) -> list[ListedModel]:
+    """The models of all pages of a list. `read` gives those of the page that a token names, and the next token."""
+    found, page = await read(None)
+    seen: set[str | None] = {None}
+    while page not in seen and len(seen) < _MOST_PAGES:
+        seen.add(page)
+        models, page = await read(page)
+        found = [*found, *models]
+    return found

@@ -3,8 +3,10 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
+from urllib.parse import quote
 
 from boticelli_cli.drivers.base import Dropped, notify
+from boticelli_cli.drivers.dialect import all_pages
 from boticelli_cli.drivers.gemini_access import PROVIDER, GeminiAccess
 from boticelli_cli.drivers.gemini_files import GeminiFiles
 from boticelli_cli.drivers.http import Endpoint
@@ -96,18 +98,14 @@ class Gemini:
 
     async def models(self) -> list[ListedModel]:
         """The models that this account can ask, as the provider lists them. Raises ProviderError."""
-        found: list[ListedModel] = []
         patience = Patience(PROVIDER, None)
-        page = ""
-        pages: set[str | None] = {None, ""}
-        while True:
-            answer = await self._endpoint.get(f"{self._access.models_path}?pageSize=1000{page}", patience)
-            models, token = decode_models(answer.body)
-            found += models
-            if token in pages:  # none, or that of a page which has been read already
-                return found
-            pages.add(token)
-            page = f"&pageToken={token}"
+
+        async def read(page: str | None) -> tuple[list[ListedModel], str | None]:
+            at = "" if page is None else f"&pageToken={quote(page, safe='')}"
+            answer = await self._endpoint.get(f"{self._access.models_path}?pageSize=1000{at}", patience)
+            return decode_models(answer.body)
+
+        return await all_pages(read)
 
     @contextmanager
     def _hinting(self, model: str) -> Iterator[None]:

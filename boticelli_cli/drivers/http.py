@@ -32,6 +32,9 @@ _KEEP_ALIVE = 60.0
 _MOST_OF_AN_ERROR = 100_000
 """Bytes of an error's body that are looked at."""
 
+_MOST_OF_AN_ANSWER = 128 * 1024 * 1024
+"""Bytes that a whole answer may have: twice what one event of a stream may."""
+
 ErrorReader = Callable[[int, bytes, str | None], ProviderError]
 """Makes an error of a status, a body and the `Retry-After` header."""
 
@@ -119,7 +122,11 @@ class Endpoint:
     async def _whole(self, method: str, path: str, body: bytes | None, patience: Patience) -> Answer:
         async with self._open(method, path, body, patience) as response:
             with self._translating(patience):
-                return Answer(await patience.wait_for(response.aread()), response.headers)
+                body = await patience.wait_for(_beginning(response, _MOST_OF_AN_ANSWER + 1))
+            if len(body) > _MOST_OF_AN_ANSWER:
+                message = f"the answer has more than {_MOST_OF_AN_ANSWER:,} bytes"
+                raise RefusedError(message, provider=self._provider, hint=self._hint)
+            return Answer(body, response.headers)
 
     @asynccontextmanager
     async def _open(
@@ -138,8 +145,11 @@ class Endpoint:
                 raise self._redirected(response)
             if response.status_code >= 400:
                 with self._translating(patience):
-                    said = await patience.wait_for(_beginning(response))
+                    said = await patience.wait_for(_beginning(response, _MOST_OF_AN_ERROR))
                 raise self._failure(response, said)
+            if response.headers.get("content-type", "").startswith("text/html"):
+                message = f"{self._base_url} answers with a web page"
+                raise ProviderError(message, provider=self._provider, hint=self._hint)
             yield response
         finally:
             await response.aclose()
@@ -161,7 +171,7 @@ class Endpoint:
 
     def _redirected(self, response: httpx.Response) -> ProviderError:
         """A redirect is not followed: the key is for the address that was given."""
-        where = urlsplit(response.headers["location"]).hostname or "another path"
+        where = _host(response.headers["location"]) or "another path"
         message = f"{self._base_url} sends requests elsewhere, to {where}"
         return RefusedError(message, provider=self._provider, status=response.status_code, hint=self._hint)
 
@@ -172,8 +182,10 @@ class Endpoint:
         except httpx.InvalidURL as error:
             message = f"'{self._base_url}' is not a URL: {error}"
             raise RefusedError(message, provider=self._provider, hint=self._hint) from error
-        except httpx.HTTPError as error:
-            raise _translated(error, self._provider, self._base_url, answered=patience.answered) from error
+        except Exception as error:
+            if (known := _known(error)) is None:
+                raise
+            raise _translated(known, self._provider, self._base_url, answered=patience.answered) from error
 
 
 async def time_at(address: str) -> datetime | None:
@@ -226,13 +238,37 @@ def _trusted(_: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-async def _beginning(response: httpx.Response) -> bytes:
-    said = b""
-    async for piece in response.aiter_bytes():
-        said += piece
-        if len(said) > _MOST_OF_AN_ERROR:
-            break
-    return said
+async def _beginning(response: httpx.Response, most: int) -> bytes:
+    """A body, or the beginning of one that has more bytes than that."""
+    said = bytearray()
+    async with aclosing(cast("AsyncGenerator[bytes, None]", response.aiter_bytes())) as pieces:
+        async for piece in pieces:
+            said += piece
+            if len(said) >= most:
+                break
+    return bytes(said[:most])
+
+
+def _host(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
+
+
+class _Garbled(httpx.RemoteProtocolError):
+    """What came is not HTTP."""
+
+
+def _known(error: Exception) -> httpx.HTTPError | None:
+    """An error of HTTP as httpx tells it: httpx-aiohttp 0.2 passes on those of aiohttp's that it does not know."""
+    if isinstance(error, httpx.HTTPError):
+        return error
+    if not type(error).__module__.startswith("aiohttp"):
+        return None
+    known = _Garbled(str(error))
+    known.__cause__ = error
+    return known
 
 
 def _translated(error: httpx.HTTPError, provider: str, base_url: str, *, answered: bool) -> ProviderError:
@@ -275,6 +311,10 @@ def _reason(error: httpx.HTTPError) -> str:
             return os.strerror(number)
         case _ if _is_unreached(error):
             return str(cause) or type(cause).__name__
+    if isinstance(error, httpx.DecodingError):
+        return "what came cannot be unpacked"
+    if isinstance(error, _Garbled) or (type(cause).__module__.startswith("h11") and "peer closed" not in str(cause)):
+        return "what came is not HTTP"
     return "it was closed from the other side"
 
 

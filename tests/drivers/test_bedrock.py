@@ -386,7 +386,7 @@ async def test_a_stream_that_breaks_keeps_what_had_come_and_is_not_repeated(
         (TruncatedClean(after=0), "the stream broke off before the answer was finished"),
         (Malformed(after=0), "what came cannot be read"),
         (InStreamError(503, after=0), "Bedrock is unable to process your request."),
-        (NotJSON(status=200), "what came cannot be read"),
+        (NotJSON(status=200), "answers with a web page"),
     ],
 )
 @in_virtual_time

@@ -354,7 +354,7 @@ async def test_a_stream_that_breaks_keeps_what_had_come_and_is_not_repeated(
         (TruncatedClean(after=0), "the stream broke off before the answer was finished"),
         (Malformed(after=0), "what came cannot be read"),
         (InStreamError(503, after=0), "The model is overloaded. Please try again later."),
-        (NotJSON(status=200), "the stream broke off before the answer was finished"),
+        (NotJSON(status=200), "answers with a web page"),
     ],
 )
 @in_virtual_time

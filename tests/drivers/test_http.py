@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -219,3 +219,79 @@ async def test_a_redirect_is_not_followed_for_the_key_is_for_the_address_that_wa
     assert isinstance(error, RefusedError)
     assert error.message == f"http://127.0.0.1:{port} sends requests elsewhere, to elsewhere.example"
     assert len(asked) == 1
+
+
+@asynccontextmanager
+async def saying(*pieces: bytes) -> AsyncIterator[str]:
+    """A server that says these bytes to everybody, the last of them for ever, and the address of it."""
+
+    async def say(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError, asyncio.IncompleteReadError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0] or 0))
+            for piece in pieces[:1]:
+                writer.write(piece)
+            for piece in pieces[1:]:
+                for _ in range(1000):
+                    writer.write(piece)
+                    await writer.drain()
+            await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(say, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@both_transports
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        (b"\x16\x03\x01\x02 this is no HTTP\r\n\r\n", "what came is not HTTP"),
+        (OK + b"Content-Length: -5\r\n\r\n", "what came is not HTTP"),
+        (OK + b"X-Long: " + b"x" * 1_000_000 + b"\r\n\r\n", "what came is not HTTP"),
+        (OK + b"X-Many: x\r\n" * 50_000 + b"\r\n", "what came is not HTTP"),
+        (OK + b"Content-Length: 500\r\n\r\n{}", "it was closed from the other side"),
+    ],
+    ids=["garbage", "length", "long header", "many headers", "cut"],
+)
+async def test_says_that_what_came_cannot_be_understood(said: bytes, reason: str, wide: bool) -> None:
+    async with saying(said) as url:
+        error = await failing(url, wide=wide)
+    assert type(error) is ProviderError
+    assert error.message == f"the connection broke before an answer came: {reason}"
+
+
+async def test_a_redirect_to_no_address_is_none_to_somewhere_else() -> None:
+    async with saying(b"HTTP/1.1 302 Found\r\nLocation: http://[\r\nContent-Length: 0\r\n\r\n") as url:
+        error = await failing(url, wide=False)
+    assert type(error) is RefusedError
+    assert error.message == f"{url} sends requests elsewhere, to another path"
+
+
+@both_transports
+async def test_says_that_a_web_page_is_no_answer(wide: bool) -> None:
+    async with saying(
+        OK + b"Content-Type: text/html; charset=utf-8\r\nConnection: close\r\n\r\n<html>Hello</html>"
+    ) as url:
+        error = await failing(url, wide=wide)
+    assert error.message == f"{url} answers with a web page"
+    assert error.hint is not None
+    assert "GOOGLE_GEMINI_BASE_URL" in error.hint
+
+
+@both_transports
+async def test_an_answer_without_end_is_not_kept(wide: bool) -> None:
+    async with saying(OK + b"Connection: close\r\n\r\n", b"x" * 1_000_000) as url, reaching(url, wide=wide) as driver:
+        error = await failure(driver, whole=True)
+    assert type(error) is RefusedError
+    assert error.message == "the answer has more than 134,217,728 bytes"
+
+
+async def test_a_list_of_models_without_end_is_left() -> None:
+    page = b'{"models": [{"name": "models/m"}], "nextPageToken": "again"}'
+    length = b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(page)
+    async with saying(OK + length + page) as url, reaching(url, wide=False) as driver:
+        assert len(await driver.models()) == 2
