@@ -95,6 +95,7 @@ async def _end(process: Process) -> None:
     """End a command. What it has started itself may go on, and keep its pipes open: that is not waited for."""
     with suppress(ProcessLookupError, TimeoutError):
         process.kill()
+        process._transport.close()  # a `Process` closes its own ends of the pipes only when the others are closed
         async with asyncio.timeout(1):
             await process.wait()
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shlex
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,13 @@ async def test_a_command_that_hangs_is_ended(store: KeyStore, folder: Path) -> N
     if (folder / "pid").exists():
         with pytest.raises(ProcessLookupError):
             os.kill(int((folder / "pid").read_text()), 0)
+
+
+async def test_a_command_that_hangs_in_what_it_started_itself_is_not_waited_for(store: KeyStore) -> None:
+    begun = time.monotonic()
+    with pytest.raises(CredentialsError, match=r"gave no key within 0\.2 seconds"):
+        await key_of(asking("sleep 5; echo key"), store, patience=0.2)
+    assert time.monotonic() - begun < 1
 
 
 async def test_keys_of_the_store_are_read_when_they_are_needed(store: KeyStore) -> None:
