@@ -112,6 +112,8 @@ class HttpDriver:
         try:
             yield
         except ProviderError as error:
+            self._endpoint.conceal(error)
+            self._listing.conceal(error)
             error.provider = self._provider
             if isinstance(error, CredentialsError) and self._key_hint is not None:
                 error.hint = self._key_hint

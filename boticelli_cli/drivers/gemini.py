@@ -13,7 +13,7 @@ from boticelli_cli.drivers.http import Endpoint
 from boticelli_cli.drivers.patience import Patience
 from boticelli_cli.drivers.sound import Sound
 from boticelli_cli.drivers.streamed import Streamed
-from boticelli_cli.errors import RefusedError
+from boticelli_cli.errors import ProviderError, RefusedError
 from boticelli_cli.messages import Delta, Finish, Media, MediaDelta, Request, Response
 from boticelli_cli.wire.gemini import (
     StreamReader,
@@ -80,7 +80,7 @@ class Gemini:
         body = await self._encoded(request, patience)
         with self._hinting(request.model):
             answer = await self._endpoint.post(self._access.path_of(request.model, "generateContent"), body, patience)
-        return _with_playable_sound(decode_response(answer.body))
+            return _with_playable_sound(decode_response(answer.body))
 
     async def _encoded(self, request: Request, patience: Patience) -> bytes:
         encoded = encode_request(await patience.wait_for(self._files.fit(request)))
@@ -105,7 +105,8 @@ class Gemini:
             answer = await self._endpoint.get(f"{self._access.models_path}?pageSize=1000{at}", patience)
             return decode_models(answer.body)
 
-        return await all_pages(read)
+        with self._hinting(""):
+            return await all_pages(read)
 
     @contextmanager
     def _hinting(self, model: str) -> Iterator[None]:
@@ -113,8 +114,9 @@ class Gemini:
         try:
             with self._access.hinting():
                 yield
-        except RefusedError as error:
-            if error.status == 404:
+        except ProviderError as error:
+            self._endpoint.conceal(error)
+            if isinstance(error, RefusedError) and error.status == 404:
                 error.hint = self._unknown_hint(model) or error.hint
             raise
 

@@ -4,6 +4,7 @@ Nothing here knows any provider's wire format: paths and bodies go out, bytes co
 """
 
 import os
+import re
 import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -34,6 +35,11 @@ _MOST_OF_AN_ERROR = 100_000
 
 _MOST_OF_AN_ANSWER = 128 * 1024 * 1024
 """Bytes that a whole answer may have: twice what one event of a stream may."""
+
+_SECRET_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "x-amz-security-token")
+
+_TELLING = 8
+"""Characters by which a secret is known where it was cut."""
 
 ErrorReader = Callable[[int, bytes, str | None], ProviderError]
 """Makes an error of a status, a body and the `Retry-After` header."""
@@ -93,6 +99,7 @@ class Endpoint:
         self._read_failure = read_failure
         self._wide = wide
         self._client: httpx.AsyncClient | None = None
+        self._secrets: tuple[str, ...] = ()
 
     async def aclose(self) -> None:
         client, self._client = self._client, None
@@ -119,6 +126,13 @@ class Endpoint:
         ):
             yield chunks
 
+    def conceal(self, error: ProviderError) -> None:
+        """Take out of an error's message what was sent to be let in: servers repeat in their errors what they got."""
+        for secret in self._secrets:
+            beginning = re.escape(secret[:_TELLING])
+            error.message = re.sub(rf"{beginning}[^\s'\"]*", "…", error.message)
+        error.args = (error.message,)
+
     async def _whole(self, method: str, path: str, body: bytes | None, patience: Patience) -> Answer:
         async with self._open(method, path, body, patience) as response:
             with self._translating(patience):
@@ -134,6 +148,7 @@ class Endpoint:
     ) -> AsyncIterator[httpx.Response]:
         url = self._base_url + path
         let_in = await patience.wait_for(self._authorize(Outgoing(method, url, body or b"")))
+        self._secrets = _secrets(let_in)
         headers = {"content-type": "application/json", **let_in}
         if self._client is None:
             self._client = _make_client(self._provider, wide=self._wide)
@@ -186,6 +201,12 @@ class Endpoint:
             if (known := _known(error)) is None:
                 raise
             raise _translated(known, self._provider, self._base_url, answered=patience.answered) from error
+
+
+def _secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """What nobody may see of the headers that let a request in; what is too short to be one is none."""
+    values = (headers[name].split(" ")[-1] for name in headers if name.lower() in _SECRET_HEADERS)
+    return tuple(value for value in values if len(value) >= _TELLING)
 
 
 async def time_at(address: str) -> datetime | None:

@@ -7,9 +7,15 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from boticelli_cli.drivers.access import Access
+from boticelli_cli.drivers.anthropic import anthropic_driver
+from boticelli_cli.drivers.base import fold
+from boticelli_cli.drivers.dialect import HttpDriver
 from boticelli_cli.drivers.gemini import Gemini
 from boticelli_cli.drivers.gemini_access import GeminiAccess
+from boticelli_cli.drivers.openai import openai_driver
 from boticelli_cli.errors import ProviderError, RefusedError, UnreachableError
+from boticelli_cli.messages import Message, Request, Text
 from tests.clock import in_virtual_time
 from tests.drivers.asking import ask, closed_port, failure
 from tests.fakes.behaviours import Fail
@@ -295,3 +301,42 @@ async def test_a_list_of_models_without_end_is_left() -> None:
     length = b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(page)
     async with saying(OK + length + page) as url, reaching(url, wide=False) as driver:
         assert len(await driver.models()) == 2
+
+
+KEY = "hunter2-which-has-no-form-of-its-own"
+JSON = OK.replace(b"200 OK", b"%d X") + b"Content-Type: application/json\r\nConnection: close\r\n\r\n"
+EVENTS = OK + b"Content-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        JSON % 401 + b'{"error": {"message": "no such key: Bearer %s"}}' % KEY.encode(),
+        JSON % 400 + b'{"error": {"message": "what is this: %s"}}' % KEY.encode(),
+        JSON % 500 + b'{"error": {"message": "headers: {\'x-api-key\': \'%s\'}"}}' % KEY.encode(),
+        EVENTS + b'data: {"error": {"message": "what is %s"}}\n\n' % KEY.encode(),
+        EVENTS + b"data: what is this, and what is it good for? %s\n\n" % KEY.encode(),
+    ],
+    ids=["refused", "wrong", "failed", "in a stream", "malformed"],
+)
+@pytest.mark.parametrize("dialect", ["gemini", "anthropic", "openai"])
+async def test_a_key_that_a_server_repeats_is_not_told(said: bytes, dialect: str) -> None:
+    async with saying(said) as url:
+        access = Access(dialect, KEY, url)
+        driver: Gemini | HttpDriver = Gemini(GeminiAccess(KEY, url))
+        if dialect == "anthropic":
+            driver = anthropic_driver(access)
+        elif dialect == "openai":
+            driver = openai_driver(access, max_tokens_name=lambda model: "max_tokens")
+        request = Request("m", (Message("user", (Text("Hello."),)),), max_tokens=10)
+        with pytest.raises(ProviderError) as streamed:
+            async with driver.stream(request) as deltas:
+                await fold(deltas)
+        with pytest.raises(ProviderError) as whole:
+            await driver.generate(request)
+        with suppress(ProviderError):
+            await driver.models()
+        await driver.aclose()
+    for error in (streamed.value, whole.value):
+        assert KEY[:8] not in f"{error} {error.message} {error.hint}"
+    assert "…" in streamed.value.message
