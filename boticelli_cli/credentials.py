@@ -8,6 +8,7 @@ import asyncio
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from boticelli_cli.config import Account
@@ -95,7 +96,9 @@ async def _end(process: Process) -> None:
     """End a command. What it has started itself may go on, and keep its pipes open: that is not waited for."""
     with suppress(ProcessLookupError, TimeoutError):
         process.kill()
-        process._transport.close()  # a `Process` closes its own ends of the pipes only when the others are closed
+        cast(
+            "Any", process
+        )._transport.close()  # a `Process` closes its own ends of the pipes only when the others are closed
         async with asyncio.timeout(1):
             await process.wait()
 
