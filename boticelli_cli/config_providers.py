@@ -189,6 +189,11 @@ def _has_good_port(url: str) -> bool:
 
 
 def _hints(provider: Provider) -> Iterator[str]:
-    if provider.dialect == "openai" and provider.base_url is not None and not urlsplit(provider.base_url).path:
-        url = provider.base_url
+    url = provider.base_url
+    if (
+        provider.dialect == "openai"
+        and url is not None
+        and not _wrong_address(url, "openai")
+        and not urlsplit(url).path
+    ):
         yield f"{provider.named_by}: '{url}' has no path; most servers that speak openai are at '{url}/v1'"

@@ -99,6 +99,7 @@ def test_knows_what_is_on_this_machine(url: str, here: bool) -> None:
         ("mine: {base_url: 'http://a'}", "1:13: provider 'mine': 'dialect' is missing"),
         ("mine: {dialect: openia}", "it must be one of gemini, anthropic, openai, bedrock; did you mean 'openai'?"),
         ("openai: {dialect: anthropic}", "1:22: provider 'openai': it speaks openai; give a provider of your own"),
+        ("mine: {dialect: openai, base_url: 'http://['}", "'base_url' is 'http://['; a URL looks like"),
         ("mine: {dialect: openai, base_url: a.test}", "'base_url' is 'a.test'; a URL looks like https://example.com"),
         ("mine: {dialect: openai, base_url: 'http://me:hunter2@a'}", "no name, no password and no query in it"),
         ("mine: {dialect: openai, base_url: 'htp://me:hunter2@a'}", "'base_url' is 'no address'; a URL looks like"),

@@ -33,12 +33,12 @@ def network(environ: Mapping[str, str], now: datetime) -> Iterator[Finding]:
 def _proxy(name: str, value: str) -> Finding:
     if name == "NO_PROXY":
         return Finding(_NETWORK, name, value)
-    parts = urlsplit(value if "://" in value else f"http://{value}")
     try:
+        parts = urlsplit(value if "://" in value else f"http://{value}")
         port = f":{parts.port}" if parts.port is not None else ""
     except ValueError:
-        port = None
-    if port is None or not parts.hostname:
+        parts = None
+    if parts is None or not parts.hostname:
         return Finding(_NETWORK, name, "is no address", "wrong", "a proxy looks like http://example.com:8080")
     secret = "…@" if "@" in parts.netloc else ""
     shown = f"{parts.scheme}://{secret}{parts.hostname}{port}"

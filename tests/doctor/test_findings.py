@@ -159,6 +159,7 @@ def test_points_out_keys_that_go_unencrypted() -> None:
         ({"https_proxy": "proxy:8080"}, "HTTPS_PROXY", "http://proxy:8080", "fine"),
         ({"NO_PROXY": "localhost"}, "NO_PROXY", "localhost", "fine"),
         ({"HTTPS_PROXY": "http://proxy:eighty"}, "HTTPS_PROXY", "is no address", "wrong"),
+        ({"HTTPS_PROXY": "http://["}, "HTTPS_PROXY", "is no address", "wrong"),
         ({"HTTPS_PROXY": "http://me:pw@"}, "HTTPS_PROXY", "is no address", "wrong"),
         ({"SSL_CERT_FILE": "/no/such"}, "SSL_CERT_FILE", "cannot be used: No such file or directory", "wrong"),
         ({"SSL_CERT_FILE": __file__}, "SSL_CERT_FILE", "cannot be used: there are no certificates in it", "wrong"),
