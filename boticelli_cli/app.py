@@ -365,8 +365,9 @@ def held_back() -> list[HeldBack]:
 def unlimited_accounts() -> list[str]:
     """The accounts of which no limits are known, though they may have a tier."""
     config = read_config(environment(), Path())
-    limited = {state.account.name for state in limits()}
-    return [account.name for account in config.accounts if account.is_given and account.name not in limited]
+    catalog = _catalog(config)
+    given = [account for account in config.accounts if account.is_given]
+    return [account.name for account in given if not states.limited_models(config, catalog, account)]
 
 
 def attach(name: str, data: bytes | None = None) -> InputPart:

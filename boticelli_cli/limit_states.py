@@ -22,6 +22,7 @@ __all__ = [
     "held_back",
     "ledger_path",
     "limit_states",
+    "limited_models",
     "limits_of",
 ]
 
@@ -82,15 +83,20 @@ def limit_states(config: Config, catalog: Catalog, environ: Mapping[str, str]) -
     try:
         now = ledger.now()
         for account in (each for each in config.accounts if each.is_given):
-            of_tier = catalog.limited_models(account.provider, account.tier) if account.tier is not None else ()
-            written = [model for provider, model in config.limits if provider == account.provider]
-            for model in dict.fromkeys((*written, *of_tier)):
+            for model in limited_models(config, catalog, account):
                 limits = limits_of(config, catalog, account, model)
                 used = ledger.usage(account.counted_as, model, now)
                 until = used.spent_until or day_of(config.providers[account.provider])(now).end
                 yield LimitState(account, model, limits, used, datetime.fromtimestamp(until, UTC))
     finally:
         ledger.close()
+
+
+def limited_models(config: Config, catalog: Catalog, account: Account) -> tuple[str, ...]:
+    """The models of which it is known how much an account may ask."""
+    of_tier = catalog.limited_models(account.provider, account.tier) if account.tier is not None else ()
+    written = [model for provider, model in config.limits if provider == account.provider]
+    return tuple(dict.fromkeys((*written, *of_tier)))
 
 
 def has_limits(config: Config, account: Account) -> bool:

@@ -50,6 +50,7 @@ def test_limits_that_cannot_be_kept_are_told_when_the_run_is_over(folder: Path, 
     assert (done.code, done.out) == (0, "You said: Say hello\n")
     assert "the counts of requests cannot be kept in" in done.err
     assert boticelli("stream", "Hello", "-q", env={**env, "BOTICELLI_HOME": str(home)}).err == ""
+    assert boticelli("limits", env={**env, "BOTICELLI_HOME": str(home)}).err.count("cannot be kept") == 1
     assert (home / "state" / "limits.sqlite3").read_text() == "This is no database, but somebody's letter."
 
 
