@@ -4,19 +4,17 @@ import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from boticelli_cli import limit_states as states
-from boticelli_cli.catalog import EMBEDDED, PROVIDERS, Catalog, Model, place
-from boticelli_cli.config import Config, cache_folder, environment, key_store, media_folder, read_config
+from boticelli_cli.catalog import EMBEDDED, Catalog, place
+from boticelli_cli.config import Config, environment, media_folder, read_config
 from boticelli_cli.drivers.base import Driver
-from boticelli_cli.errors import ProviderError, UsageError, did_you_mean
+from boticelli_cli.errors import UsageError
 from boticelli_cli.events import Event
-from boticelli_cli.limit_states import HeldBack, LimitState, limit_states
-from boticelli_cli.listings import keep_listing, with_listings
+from boticelli_cli.listings import known_catalog
 from boticelli_cli.messages import Finish, Media, Usage
 from boticelli_cli.model_checks import check_models, default_model
 from boticelli_cli.narrative.bound import check_bound
@@ -25,7 +23,7 @@ from boticelli_cli.narrative.model import InputPart, Narrative, Variable
 from boticelli_cli.narrative.saves import save_path, with_save_paths
 from boticelli_cli.narrative.variables import bind
 from boticelli_cli.prices import cost_usd
-from boticelli_cli.providers import Providers, accounts_for, today
+from boticelli_cli.providers import Providers, today
 from boticelli_cli.routing.estimate import estimate_tokens, text_tokens
 from boticelli_cli.routing.router import AUTO
 from boticelli_cli.runs.answer import write_answer, write_bytes
@@ -39,12 +37,9 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_BYTES",
     "MAX_PARALLEL",
-    "HeldBack",
     "InputPart",
-    "LimitState",
     "Media",
     "MediaFolder",
-    "Model",
     "Plan",
     "Prepared",
     "Variable",
@@ -52,12 +47,8 @@ __all__ = [
     "check",
     "config_files",
     "environment",
-    "held_back",
-    "known_models",
-    "limits",
     "load",
     "media_folders",
-    "models",
     "narrative_schema",
     "perform",
     "plan",
@@ -66,11 +57,8 @@ __all__ = [
     "prepare",
     "prepare_prompt",
     "read_bounded",
-    "refresh_models",
     "run",
     "text_tokens",
-    "today",
-    "unlimited_accounts",
     "why_no_folder",
     "why_not_writable",
     "write_answer",
@@ -216,7 +204,7 @@ def prepare(
     scope = bind(narrative, variables or {}, environment())
     check_bound(narrative, scope)
     plan = make_plan(with_save_paths(narrative, scope))
-    catalog = _catalog(config)
+    catalog = known_catalog(config, environment())
     providers = None
     if driver is None:
         notices += check_models(plan, config, catalog, need_keys=not dry)
@@ -293,83 +281,6 @@ def prepare_prompt(
     return prepare(prompt_narrative(texts, system=system, settings=settings, attachments=attachments), model=model)
 
 
-def known_models() -> tuple[str, ...]:
-    """The models that can be asked, as people write them."""
-    return tuple(model.id for model in models(today()))
-
-
-def models(day: date, *, provider: str | None = None, live: bool = False, retired: bool = False) -> tuple[Model, ...]:
-    """The models that can be asked, the embedded ones last.
-
-    `provider` picks one provider's, `live` those that are called over the Live API; `retired` adds those that
-    answer no more. Raises UsageError for an unknown provider.
-    """
-    from boticelli_cli.drivers.rehearsal import MODELS
-
-    config = read_config(environment(), Path())
-    if provider not in (None, EMBEDDED):
-        _refuse_unknown_provider(provider, config)
-    known = (*_catalog(config).models(), *(Model(name, EMBEDDED, "sse") for name in MODELS))
-    return tuple(
-        model
-        for model in known
-        if (provider is None or model.provider == provider)
-        and (not live or model.call == "live")
-        and (retired or not model.is_gone(day))
-    )
-
-
-async def refresh_models(provider: str | None = None) -> tuple[int, list[ProviderError]]:
-    """Ask providers which models they have, and remember it; how many there are, and why who else gave no answer.
-
-    Without a `provider`, all are asked that there is an account for. Raises ProviderError where nobody answers.
-    """
-    from boticelli_cli.account_drivers import list_models
-
-    config = read_config(environment(), Path())
-    if provider is not None:
-        _refuse_unknown_provider(provider, config)
-    given = {account.provider: None for account in config.accounts if account.is_given and account.lacks is None}
-    names, count, failed = [provider] if provider is not None else [*given] or ["gemini"], 0, []
-    for name in names:
-        try:
-            [account, *_] = accounts_for(config, config.providers[name])
-            listed = await list_models(account, config.providers[name], _catalog(config), key_store(environment()))
-            keep_listing(cache_folder(environment()), name, listed)
-            count += len(listed)
-        except ProviderError as error:
-            failed.append(error)
-    if len(failed) == len(names):
-        raise failed[0]
-    return count, failed
-
-
-def _refuse_unknown_provider(name: str, config: Config) -> None:
-    if name not in config.providers:
-        known = (*config.providers, EMBEDDED)
-        hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
-        raise UsageError(f"unknown provider '{name}'{hint}")
-
-
-def limits() -> list[LimitState]:
-    """What is left of every limit that is known. Raises ConfigError."""
-    config = read_config(environment(), Path())
-    return list(limit_states(config, _catalog(config), environment()))
-
-
-def held_back() -> list[HeldBack]:
-    """The accounts that are not asked at present, while there are others. Raises ConfigError."""
-    return states.held_back(read_config(environment(), Path()), environment())
-
-
-def unlimited_accounts() -> list[str]:
-    """The accounts of which no limits are known, though they may have a tier."""
-    config = read_config(environment(), Path())
-    catalog = _catalog(config)
-    given = [account for account in config.accounts if account.is_given]
-    return [account.name for account in given if not states.limited_models(config, catalog, account)]
-
-
 def attach(name: str, data: bytes | None = None) -> InputPart:
     """A file, a URL, or `data` from somewhere else, as a part of a prompt. Raises UsageError."""
     from boticelli_cli.narrative.prompt import attach
@@ -393,14 +304,6 @@ def narrative_schema() -> dict[str, Any]:
     from boticelli_cli.narrative.document import json_schema
 
     return json_schema()
-
-
-def _catalog(config: Config) -> Catalog:
-    """What is known of models, and what providers have listed since."""
-    others = [each for each in config.providers.values() if each.name not in PROVIDERS]
-    like = {each.name: each.dialect for each in others if each.dialect != "openai"}
-    catalog = Catalog.builtin().with_providers(config.providers, like=like)
-    return with_listings(catalog, cache_folder(environment()), config.providers)
 
 
 def _rehearsal_model(model: str | None) -> str:

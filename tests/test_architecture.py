@@ -48,21 +48,11 @@ MAP: dict[str, set[str]] = {
     "views": {"errors", "messages", "events"},
     "gateway": {"errors", "messages", "drivers.base", "wire"},
     # the parts, joined
-    "listings": {"catalog", "runs"},
+    "listings": {"catalog", "config", "runs"},
     "limit_states": {"catalog", "config", "routing"},
     "account_drivers": {
-        *(
-            "errors",
-            "messages",
-            "catalog",
-            "fitting",
-            "config",
-            "credentials",
-            "keystore",
-            "listings",
-            "wire",
-            "drivers",
-        ),
+        *("errors", "messages", "catalog", "fitting", "config", "credentials", "keystore", "listings"),
+        *("wire", "drivers"),
     },
     "providers": {
         *("errors", "messages", "catalog", "config", "limit_states", "account_drivers", "drivers", "routing"),
@@ -70,19 +60,12 @@ MAP: dict[str, set[str]] = {
     "model_checks": {
         *("errors", "messages", "catalog", "fitting", "config", "narrative", "providers", "drivers", "routing", "runs"),
     },
+    "inventory": {
+        *("errors", "catalog", "config", "listings", "limit_states", "account_drivers", "providers", "drivers"),
+    },
     "app": {
         *("errors", "messages", "events", "catalog", "fitting", "prices", "config", "narrative"),
-        *(
-            "drivers",
-            "routing",
-            "runs",
-            "gateway",
-            "listings",
-            "limit_states",
-            "account_drivers",
-            "providers",
-            "model_checks",
-        ),
+        *("drivers", "routing", "runs", "gateway", "listings", "providers", "model_checks"),
     },
     "keys": {"errors", "config", "keystore", "limit_states"},
     "doctor": {
@@ -99,7 +82,7 @@ MAP: dict[str, set[str]] = {
             "routing",
         ),
     },
-    "cli": {"app", "keys", "doctor", "errors", "events", "views"},
+    "cli": {"app", "inventory", "keys", "doctor", "errors", "events", "views"},
     "__init__": {"app", "errors", "events", "messages", "narrative"},
     "__main__": {"cli"},
 }

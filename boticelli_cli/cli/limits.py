@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from datetime import UTC
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ from boticelli_cli.cli.options import Quiet, TextOrJson, Verbose, global_options
 from boticelli_cli.cli.tables import aligned
 
 if TYPE_CHECKING:
-    from boticelli_cli.app import HeldBack, LimitState
+    from boticelli_cli.inventory import HeldBack, LimitState
 
 __all__ = ["limits"]
 
@@ -40,9 +41,10 @@ def limits(
     """
     options = global_options(context, quiet, verbose)
     with telling_errors(shown_as):
-        from boticelli_cli import app
+        from boticelli_cli.inventory import inventory
 
-        states, held = app.limits(), app.held_back()
+        found = inventory()
+        states, held = found.limits, found.held_back
         if shown_as is TextOrJson.json:
             data = {"limits": [_as_json(state) for state in states], "held_back": [_held_json(each) for each in held]}
             print(json.dumps(data, ensure_ascii=False, indent=2))
@@ -55,10 +57,10 @@ def limits(
         if not options.quiet:
             for each in held:
                 tell(_held_line(each))
-            _tell_of_others(app.unlimited_accounts(), any_limits=bool(states))
+            _tell_of_others(found.unlimited, any_limits=bool(states))
 
 
-def _tell_of_others(unlimited: list[str], *, any_limits: bool) -> None:
+def _tell_of_others(unlimited: Sequence[str], *, any_limits: bool) -> None:
     if unlimited:
         names = ", ".join(f"'{name}'" for name in unlimited)
         whose = "account" if len(unlimited) == 1 else "the accounts"

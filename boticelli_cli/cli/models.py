@@ -15,8 +15,8 @@ from boticelli_cli.cli.options import Quiet, TextOrJson, Verbose, global_options
 from boticelli_cli.cli.tables import GAP, aligned
 
 if TYPE_CHECKING:
-    from boticelli_cli.app import Model
     from boticelli_cli.errors import ProviderError
+    from boticelli_cli.inventory import Model
 
 __all__ = ["models"]
 
@@ -66,23 +66,24 @@ def models(
     """
     options = global_options(context, quiet, verbose)
     with telling_errors(shown_as):
-        from boticelli_cli import app
+        from boticelli_cli import inventory
 
         failed: Sequence[ProviderError] = ()
         if refresh:
             from boticelli_cli.cli.play import wait_for
 
-            count, failed = wait_for(app.refresh_models(provider))
-            if not options.quiet:
-                tell(f"{count} models are listed there")
-        today = app.today()
-        found = app.models(today, provider=provider, live=live, retired=everything)
+            refreshed = wait_for(inventory.refresh_models(provider))
+            failed = refreshed.failed
+            for name, count in refreshed.counts.items() if not options.quiet else ():
+                tell(f"{name} lists {count} model{'' if count == 1 else 's'}")
+        today = inventory.today()
+        found = inventory.models(today, provider=provider, live=live, retired=everything)
         _print(found, shown_as, today)
         sys.stdout.flush()
         if not found and not options.quiet:
             tell("no such model is known here; any other name that a provider has can be asked as PROVIDER/NAME")
         if options.verbose and not options.quiet:
-            known = app.models(today, provider=provider, live=live, retired=True)
+            known = inventory.models(today, provider=provider, live=live, retired=True)
             gone = sum(model.is_gone(today) for model in known)
             tell(f"{len(known) - gone} models that answer, {gone} that were shut down")
         for error in failed:

@@ -63,9 +63,9 @@ def complete_act(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def _complete_model(incomplete: str) -> list[str]:
-    from boticelli_cli import app
+    from boticelli_cli import inventory
 
-    return [model for model in app.known_models() if model.startswith(incomplete)]
+    return [model for model in inventory.known_models() if model.startswith(incomplete)]
 
 
 NarrativeFile = Annotated[str, typer.Argument(metavar="NARRATIVE", help="A YAML or TOML file; - reads stdin.")]

@@ -91,7 +91,7 @@ def test_a_kept_key_and_one_that_a_command_writes_are_sent(folder: Path) -> None
         env = {"GOOGLE_GEMINI_BASE_URL": fake.url}
         boticelli("keys", "set", "gemini", stdin=KEY)
         assert process("stream", "Say hello", env=env).out == "You said: Say hello\n"
-        assert "models are listed there" in boticelli("models", "--refresh", env=env).err
+        assert "gemini lists" in boticelli("models", "--refresh", env=env).err
         (folder.parent / "home" / "config.yaml").write_text(config)
         assert process("stream", "Say hello", env=env).out == "You said: Say hello\n"
         (folder.parent / "home" / "config.yaml").write_text(config.replace("echo", "false"))
@@ -127,7 +127,7 @@ def test_keys_are_in_the_systems_keyring_where_there_is_one(folder: Path) -> Non
         assert kept == {(f"boticelli {folder.parent / 'home'}", "gemini"): KEY}
         with serving(FakeGemini(keys=[KEY])) as fake:
             env = {"GOOGLE_GEMINI_BASE_URL": fake.url}
-            assert "models are listed there" in boticelli("models", "--refresh", env=env).err
+            assert "gemini lists" in boticelli("models", "--refresh", env=env).err
         assert "the key 'gemini' is kept in the keyring, ends in …x7Qa" in boticelli("doctor").out
         boticelli("keys", "remove", "gemini")
         assert kept == {}

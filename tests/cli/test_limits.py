@@ -79,7 +79,7 @@ def test_limits_says_so_of_a_tier_too(folder: Path, env: dict[str, str]) -> None
 
 def test_refresh_asks_the_provider_and_remembers(env: dict[str, str]) -> None:
     assert "legacy-live-text" not in boticelli("models", env=env).out
-    assert "models are listed there" in boticelli("models", "--refresh", env=env).err
+    assert "gemini lists" in boticelli("models", "--refresh", env=env).err
     assert "legacy-live-text\tgemini\tlive" in boticelli("models", "--live").out
 
 
