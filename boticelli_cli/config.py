@@ -50,7 +50,8 @@ class Config:
 
     `providers` are all that can be named before a slash, but for the embedded one. `accounts` are those that can be
     used, the first ones first; `files` were read, the strongest first. `origins` says where each value of the files
-    stands, as file and line, by its path with dots in it. `notices` are sentences about what may be meant otherwise.
+    stands, as file and line, by its path with dots in it. `notices` are sentences about what may be meant otherwise, `hints`
+    those for whoever looks for mistakes.
     """
 
     settings: Settings = Settings()
@@ -62,6 +63,7 @@ class Config:
     files: tuple[Path, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     notices: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
 
     def accounts_of(self, provider: str) -> tuple[Account, ...]:
         return tuple(account for account in self.accounts if account.provider == provider)
@@ -75,7 +77,7 @@ def environment() -> Mapping[str, str]:
 def read_config(environ: Mapping[str, str], folder: Path) -> Config:
     """The configuration that holds in `folder`. Raises ConfigError with every mistake in its files, and UsageError."""
     files = _read_files(environ, folder)
-    providers, problems, notices = read_providers(files, environ)
+    providers, problems, hints = read_providers(files, environ)
     problems += account_problems(files, providers)
     routes, wrong_routes = read_routes(files, providers)
     problems += wrong_routes
@@ -99,7 +101,8 @@ def read_config(environ: Mapping[str, str], folder: Path) -> Config:
         prices,
         tuple(file.path for file in files),
         {name: place for file in reversed(files) for name, place in file.places()},
-        (*notices, *store.notices, *_misspelt(files)),
+        (*store.notices, *_misspelt(files)),
+        tuple(hints),
     )
 
 

@@ -68,13 +68,15 @@ def _wrong_tier(account: "AccountDocument", provider: Provider) -> Iterator[tupl
     if not tiers:
         yield "tier", f"of {provider.name} no tiers are known; leave it out, and set 'limits'"
     elif account.tier not in tiers:
-        hint = did_you_mean(account.tier, tiers) or f"; there are {', '.join(tiers)}"
+        hint = did_you_mean(account.tier, tiers) or f"; there {'is' if len(tiers) == 1 else 'are'} {', '.join(tiers)}"
         yield "tier", f"{provider.name} has no tier '{account.tier}'{hint}"
 
 
 def _stranger(file: ConfigFile, provider: Provider, api_key: str | None) -> str | None:
-    """Why a key of the environment may not go where a project's file wants it to; None if it may."""
+    """Why a key is none, or one of the environment may not go where a project's file wants it to; None if it may."""
     variable = variable_of(api_key)
+    if variable is None and (api_key or "").startswith("$"):
+        return "'api_key' begins with $, but names no variable: $NAME is letters, digits and _"
     if variable is None or not (file.is_project and provider.from_project):
         return None
     return f"${variable} is not sent to an address that came with the project; {_trust(file)}"

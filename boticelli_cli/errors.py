@@ -196,5 +196,6 @@ class SaveError(BoticelliError):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown word: the nearest known one, or nothing."""
     likely = islice((each for each in known if abs(len(each) - len(word)) <= 3), 500)
-    near = get_close_matches(word[:100], likely, n=1, cutoff=0.6)
-    return f"; did you mean '{near[0]}'?" if near else ""
+    by_letters = {each.casefold(): each for each in reversed([*likely])}
+    near = get_close_matches(word[:100].casefold(), by_letters, n=1, cutoff=0.6)
+    return f"; did you mean '{by_letters[near[0]]}'?" if near else ""

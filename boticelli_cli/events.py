@@ -50,12 +50,13 @@ class ErrorInfo:
 
 @dataclass(frozen=True, slots=True)
 class PlannedAct:
-    """An act as it will be run: `waits_for` names the acts that must finish first."""
+    """An act as it will be run: `waits_for` names the acts that must finish first, `fallback` who else may be asked."""
 
     act: str
     model: str
     waits_for: tuple[str, ...]
     save: str | None = None
+    fallback: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

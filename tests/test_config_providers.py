@@ -66,11 +66,11 @@ def test_a_project_adds_to_what_the_user_has_written_and_is_known_by_its_address
 
 def test_an_address_without_a_path_is_pointed_out_for_openai(folder: Path) -> None:
     user = "providers: {local: {dialect: openai, base_url: 'http://localhost:11434'}, gemini: {base_url: 'http://a'}}"
-    [notice] = configured(folder, user=user).notices
+    [notice] = configured(folder, user=user).hints
     assert notice.endswith(
         "'http://localhost:11434' has no path; most servers that speak openai are at 'http://localhost:11434/v1'"
     )
-    [notice] = configured(folder, environ={"OPENAI_BASE_URL": "http://localhost:1"}).notices
+    [notice] = configured(folder, environ={"OPENAI_BASE_URL": "http://localhost:1"}).hints
     assert notice.startswith("OPENAI_BASE_URL: 'http://localhost:1' has no path")
 
 
@@ -137,7 +137,7 @@ def test_a_wrong_transformer_is_told_once(folder: Path) -> None:
     told = mistakes(folder, user="providers: {a: {dialect: openai, transformers: [ollma, {max_tokens: x}]}}")
     assert told.splitlines() == [
         "home/config.yaml:1:49: provider 'a': unknown transformer 'ollma'; did you mean 'ollama'?",
-        "home/config.yaml:1:56: provider 'a': transformer 'max_tokens' takes a whole number above 0",
+        "home/config.yaml:1:56: provider 'a': transformer 'max_tokens' takes a whole number above 0, as in {max_tokens: 8192}",
     ]
 
 

@@ -48,7 +48,7 @@ def files(config: Config, environ: Mapping[str, str], folder: Path, mistakes: st
     where = sorted({key.place for key in kept})
     said = f"{len(kept)} kept in the {' and the '.join(where)}" if kept else "none kept"
     yield Finding(_FILES, "key store", f"{store.path}, {said}", "fine" if kept else "unused")
-    for notice in (*config.notices, *store.notices):
+    for notice in (*config.notices, *config.hints, *store.notices):
         yield Finding(_FILES, "notice", notice, "doubtful")
 
 

@@ -149,11 +149,12 @@ def _most_telling(failed: Mapping[str, ProviderError]) -> ProviderError:
     """The first of the errors that tells more than that a key is wanting, and what became of the others."""
     [*errors] = failed.values()
     error = next((each for each in errors if not isinstance(each, CredentialsError)), errors[0])
+    whose = next(target for target, each in failed.items() if each is error)
     others = [f"{target} ({_shortened(each.message)})" for target, each in failed.items() if each is not error]
     if not others:
         return error
     telling = copy(error)
-    telling.message = f"{error.message}; others failed too: {', '.join(others)}"
+    telling.message = f"{whose}: {error.message.removesuffix('.')}; others failed too: {', '.join(others)}"
     telling.args = (telling.message,)
     telling.__cause__ = error
     return telling

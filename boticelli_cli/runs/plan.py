@@ -72,7 +72,7 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     """A plan in words, a line an act."""
     for number, step in enumerate(plan.steps, 1):
         act = step.act
-        facts = [act.name, act.settings.model or ""]
+        facts = [act.name, ", else ".join((act.settings.model or "", *(act.settings.fallback or ())))]
         facts.append(f"waits for {', '.join(step.waits_for)}" if step.waits_for else "starts at once")
         if step.sees_earlier or step.sees:
             facts.append("sees every earlier turn" if step.sees_earlier else f"sees {', '.join(step.sees)}")
@@ -99,6 +99,7 @@ def planned_acts(plan: Plan) -> tuple[PlannedAct, ...]:
             step.act.settings.model or "",
             step.waits_for,
             str(plan.narrative.folder / step.act.save.source) if step.act.save is not None else None,
+            step.act.settings.fallback or None,
         )
         for step in plan.steps
     )

@@ -42,6 +42,7 @@ def progress(event: Event, record: Record) -> str | None:
         case ActFinished():
             act = record.acts[event.act]
             facts = [
+                _stand_in(act),
                 seconds_in_words(event.seconds),
                 _tokens(event.usage),
                 dollars(event.cost_usd),
@@ -151,6 +152,13 @@ def _bytes_in_words(count: int) -> str:
     if count < 999_500:
         return f"{count / 1000:.0f} kB"
     return f"{count / 1_000_000:.1f} MB"
+
+
+def _stand_in(act: ActRecord) -> str:
+    """Who answered, where that is not who was planned: for a route, an alias, or a model that did not answer."""
+    asked = next((each for each in reversed(act.notices) if isinstance(each, ActRouted)), None)
+    names = (asked.model, f"{asked.provider}/{asked.model}") if asked is not None else ()
+    return f"by {names[1]}" if names and act.planned.model not in names else ""
 
 
 def _tokens(usage: Usage) -> str:

@@ -211,7 +211,9 @@ async def test_the_first_models_error_is_raised_and_names_the_others() -> None:
     with pytest.raises(ProviderError) as caught:
         await ask(routing(models), auto())
     error = caught.value
-    assert error.message.startswith("it is overloaded; others failed too: anthropic/claude-b (too long a context xxx")
+    assert error.message.startswith(
+        "openai/gpt-a: it is overloaded; others failed too: anthropic/claude-b (too long a context xxx"
+    )
     assert error.message.endswith("…), gemini/gemini-c (there is no key for gemini)")
     assert len(error.message) < 400
     assert str(error) == error.message
@@ -226,7 +228,9 @@ async def test_a_spent_quota_stays_one() -> None:
         b=[QuotaError("spent", resets_at=resets_at, hint="wait")],
         c=[failing(500)],
     )
-    with pytest.raises(QuotaError, match=r"^spent; others failed too: openai/gpt-a \(no key\), gemini/") as caught:
+    with pytest.raises(
+        QuotaError, match=r"^[a-z/-]+: spent; others failed too: openai/gpt-a \(no key\), gemini/"
+    ) as caught:
         await ask(routing(models), auto())
     assert (caught.value.resets_at, caught.value.hint) == (resets_at, "wait")
 
