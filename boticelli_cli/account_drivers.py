@@ -78,7 +78,7 @@ class Opener:
         from boticelli_cli.drivers.gemini_access import GeminiAccess
 
         about = _about(account, provider)
-        access = GeminiAccess(key, account.base_url, account.project, account.location, about)
+        access = GeminiAccess(key, account.base_url, account.project, account.location, about, account.provider)
         if call == "live":
             from boticelli_cli.drivers.gemini_live import GeminiLive
 

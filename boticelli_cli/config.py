@@ -50,8 +50,8 @@ class Config:
 
     `providers` are all that can be named before a slash, but for the embedded one. `accounts` are those that can be
     used, the first ones first; `files` were read, the strongest first. `origins` says where each value of the files
-    stands, as file and line, by its path with dots in it. `notices` are sentences about what may be meant otherwise, `hints`
-    those for whoever looks for mistakes.
+    stands, as file and line, by its path with dots in it. `notices` are sentences about what may be meant otherwise,
+    `hints` those for whoever looks for mistakes.
     """
 
     settings: Settings = Settings()

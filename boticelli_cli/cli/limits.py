@@ -64,9 +64,7 @@ def _tell_of_others(unlimited: Sequence[str], *, any_limits: bool) -> None:
     if unlimited:
         names = ", ".join(f"'{name}'" for name in unlimited)
         whose = "account" if len(unlimited) == 1 else "the accounts"
-        tell(
-            f"of {whose} {names} no limits are known, so no model is held back; 'limits' in the configuration may say more"
-        )
+        tell(f"of {whose} {names} no limits are known, so no model is held back; 'limits' in config.yaml may say more")
     if not unlimited and not any_limits:
         tell(
             "there are no accounts; boticelli keys set NAME keeps a provider's key, boticelli doctor says what there is"

@@ -52,7 +52,9 @@ class Gemini:
             access.url,
             authorize=access.headers,
             read_error=decode_error,
-            named_by="GOOGLE_GEMINI_BASE_URL",
+            named_by="GOOGLE_GEMINI_BASE_URL"
+            if access.provider == PROVIDER
+            else f"'base_url' of '{access.provider}' in the configuration",
             wide=wide,
         )
 
@@ -116,6 +118,7 @@ class Gemini:
                 yield
         except ProviderError as error:
             self._endpoint.conceal(error)
+            error.provider = self._access.provider
             if isinstance(error, RefusedError) and error.status == 404:
                 error.hint = self._unknown_hint(model) or error.hint
             raise

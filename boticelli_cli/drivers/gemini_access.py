@@ -37,7 +37,8 @@ class GeminiAccess:
 
     With neither, nothing that lets anybody in is sent, whoever is logged in to Google Cloud here. `base_url` has no
     version: it is written as google-genai takes it. `key_hint` is what to do about a key that is
-    refused, or missing. Raises CredentialsError for what no key can be, without showing it.
+    refused, or missing. `provider` is what messages call whoever is asked over HTTP. Raises CredentialsError for what
+    no key can be, without showing it.
     """
 
     api_key: str | None = field(default=None, repr=False)
@@ -45,6 +46,7 @@ class GeminiAccess:
     project: str | None = None
     location: str = "global"
     key_hint: str | None = None
+    provider: str = PROVIDER
     _token: _Token = field(default_factory=_Token, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -340,3 +340,13 @@ async def test_a_key_that_a_server_repeats_is_not_told(said: bytes, dialect: str
     for error in (streamed.value, whole.value):
         assert KEY[:8] not in f"{error} {error.message} {error.hint}"
     assert "…" in streamed.value.message
+
+
+async def test_another_server_of_geminis_dialect_is_called_by_its_own_name() -> None:
+    async with saying(OK + b"Content-Type: text/html\r\nConnection: close\r\n\r\n<html>") as url:
+        driver = Gemini(GeminiAccess("test-key", url, provider="mine"))
+        error = await failure(driver)
+        await driver.aclose()
+    assert error.provider == "mine"
+    assert error.hint is not None
+    assert "'base_url' of 'mine' in the configuration" in error.hint
