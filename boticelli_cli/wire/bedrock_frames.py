@@ -6,7 +6,8 @@ payload, and the CRC32 of all that. botocore reads them; where it is missing, an
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -31,10 +32,11 @@ class FrameReader:
 
     def __init__(self) -> None:
         try:
-            from botocore.eventstream import EventStreamBuffer, ParserError
+            from botocore.eventstream import EventStreamBuffer, EventStreamHeaderParser, ParserError
         except ImportError as error:
             raise not_installed() from error
         self._buffer = EventStreamBuffer()
+        self._buffer._header_parser = _Remembering(EventStreamHeaderParser().parse)
         self._bad = (ParserError, ValueError, KeyError, StopIteration, struct.error)
         self._pending = bytearray()
 
@@ -88,6 +90,17 @@ _MOST: Final = 24 * 1024 * 1024 + 128 * 1024 + _LEAST
 _read_length: Final = struct.Struct(">I").unpack_from
 _JSON: Final = (b":content-type", b"application/json")
 _STRING: Final = 7
+
+
+class _Remembering:
+    """botocore's reading of headers, which is most of what a frame costs: those of deltas are all the same."""
+
+    def __init__(self, parse: Callable[[bytes], dict[str, Any]]) -> None:
+        self.parse = lru_cache(maxsize=_KINDS)(parse)
+
+
+_KINDS: Final = 16
+"""More kinds of frames than a stream has."""
 
 
 def _named(headers: dict[str, Any], payload: bytes) -> Frame:

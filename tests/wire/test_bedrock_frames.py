@@ -2,7 +2,9 @@
 
 import json
 import struct
+import sys
 import zlib
+from collections import Counter
 
 import pytest
 from botocore.eventstream import EventStreamBuffer
@@ -127,3 +129,14 @@ def test_nothing_but_errors_of_the_provider_come_of_changed_bytes(data: st.DataO
 def test_takes_a_frame_of_megabytes_in_small_pieces() -> None:
     frame = Frame("chunk", b"x" * 4_000_000)
     assert read(*cut(written(frame), 500)) == [frame]
+
+
+def test_reads_headers_that_are_all_the_same_once() -> None:
+    """They are most of what a frame costs."""
+    called: Counter[str] = Counter()
+    sys.setprofile(lambda frame, event, _: called.update([frame.f_code.co_name] if event == "call" else ()))
+    try:
+        assert len(read(encode_event_frame("contentBlockDelta", b"{}") * 100)) == 100
+    finally:
+        sys.setprofile(None)
+    assert called["unpack_utf8_string"] == 6  # the names and values of three headers
