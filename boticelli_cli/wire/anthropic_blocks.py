@@ -7,7 +7,6 @@ which bytes become standard base64.
 import base64
 import mimetypes
 import re
-from collections import defaultdict, deque
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -15,8 +14,9 @@ import msgspec
 
 from boticelli_cli.messages import CachePoint, Media, Part, Text, Thought, ToolCall, ToolResult
 from boticelli_cli.wire.body import Losses, encode_json
+from boticelli_cli.wire.tool_turns import IdRule
 
-__all__ = ["Block", "CallIds", "Struct", "cache_control", "cache_point", "encode_blocks", "part_of"]
+__all__ = ["IDS", "Block", "Struct", "cache_control", "cache_point", "encode_blocks", "part_of"]
 
 IMAGES: Final = ("image/jpeg", "image/png", "image/gif", "image/webp")
 """Pictures that may be sent: https://platform.claude.com/docs/en/build-with-claude/vision."""
@@ -90,38 +90,14 @@ def cache_control(mark: CachePoint) -> dict[str, Any]:
     return {"type": "ephemeral"} if mark.ttl is None else {"type": "ephemeral", "ttl": mark.ttl}
 
 
-class CallIds:
-    """The ids of one conversation's tool calls, which this dialect needs: made up where there are none.
-
-    A result without one belongs to the first call of its name that has neither an id nor a result yet. Characters that
-    Anthropic refuses in ids (they match `^[a-zA-Z0-9_-]+$`) become underscores.
-    """
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._open: defaultdict[str, deque[str]] = defaultdict(deque)
-
-    def of_call(self, call: ToolCall) -> str:
-        if call.id:
-            return _OTHERS.sub("_", call.id)
-        self._count += 1
-        made = f"call_{self._count}"
-        self._open[call.name].append(made)
-        return made
-
-    def of_result(self, result: ToolResult) -> str:
-        if result.id:
-            return _OTHERS.sub("_", result.id)
-        waiting = self._open[result.name]
-        return waiting.popleft() if waiting else "call_0"
+IDS: Final = IdRule(re.compile(r"[^a-zA-Z0-9_-]"), 64)
+"""What ids of calls have to be like: `^[a-zA-Z0-9_-]+$`. How long they may be, nobody says; its own have 30."""
 
 
-def encode_blocks(
-    parts: Iterable[Part], ids: CallIds, losses: Losses, *, answered: bool = False
-) -> list[dict[str, Any]]:
+def encode_blocks(parts: Iterable[Part], losses: Losses, *, answered: bool = False) -> list[dict[str, Any]]:
     """Parts as mappings to write; with `answered`, they are a model's, and hold no media.
 
-    Texts of blanks alone, which Anthropic refuses, are left out.
+    Calls and results have their ids. Texts of blanks alone, which Anthropic refuses, are left out.
     """
     told: list[dict[str, Any]] = []
     for part in parts:
@@ -139,9 +115,9 @@ def encode_blocks(
             case ToolCall():
                 if part.signature is not None:
                     losses.add("thought signatures")
-                told.append({"type": "tool_use", "id": ids.of_call(part), "name": part.name, "input": part.arguments})
+                told.append({"type": "tool_use", "id": part.id, "name": part.name, "input": part.arguments})
             case ToolResult():
-                told.append(_result(part, ids.of_result(part), losses))
+                told.append(_result(part, losses))
             case CachePoint():
                 if told and told[-1]["type"] not in _UNMARKED:
                     told[-1]["cache_control"] = cache_control(part)
@@ -150,7 +126,6 @@ def encode_blocks(
     return told
 
 
-_OTHERS = re.compile(r"[^a-zA-Z0-9_-]")
 _UNMARKED = ("thinking", "redacted_thinking")
 _UNKNOWN_IMAGE = "image/*"
 
@@ -233,8 +208,8 @@ def _source(media: Media) -> dict[str, Any] | None:
     return None
 
 
-def _result(result: ToolResult, id: str, losses: Losses) -> dict[str, Any]:  # noqa: A002
-    block: dict[str, Any] = {"type": "tool_result", "tool_use_id": id}
+def _result(result: ToolResult, losses: Losses) -> dict[str, Any]:
+    block: dict[str, Any] = {"type": "tool_result", "tool_use_id": result.id}
     content = _content(result.output, losses)
     if result.is_error:
         block["is_error"] = True

@@ -12,7 +12,7 @@ import msgspec
 
 from boticelli_cli.errors import UsageError
 from boticelli_cli.messages import CachePoint, Message, Part, Request, Text, ToolCall, ToolResult
-from boticelli_cli.wire.anthropic_blocks import Block, CallIds, Struct, cache_point, encode_blocks, part_of
+from boticelli_cli.wire.anthropic_blocks import IDS, Block, Struct, cache_point, encode_blocks, part_of
 from boticelli_cli.wire.anthropic_errors import PROVIDER
 from boticelli_cli.wire.anthropic_settings import (
     Settings,
@@ -25,6 +25,7 @@ from boticelli_cli.wire.anthropic_settings import (
 )
 from boticelli_cli.wire.anthropic_tidy import tidy
 from boticelli_cli.wire.body import Encoded, Losses, check_media, decode_object, encode_json, laid_over, unsaid, written
+from boticelli_cli.wire.tool_turns import with_tool_turns
 
 __all__ = ["BEDROCK_VERSION", "decode_count_request", "decode_request", "encode_count", "encode_request", "is_streamed"]
 
@@ -103,18 +104,14 @@ def _body(request: Request, losses: Losses) -> dict[str, Any]:
 def _system(system: str | tuple[Text | CachePoint, ...] | None, losses: Losses) -> str | list[dict[str, Any]] | None:
     if system is None or isinstance(system, str):
         return system or None
-    return encode_blocks(system, CallIds(), losses) or None
+    return encode_blocks(system, losses) or None
 
 
 def _messages(messages: tuple[Message, ...], losses: Losses) -> list[dict[str, Any]]:
-    """Messages as Anthropic takes them: none is empty, results of tools come first, and blanks do not end the last."""
-    ids = CallIds()
+    """Messages as Anthropic takes them: none is empty, and blanks do not end the last."""
     told: list[dict[str, Any]] = []
-    for message in messages:
-        is_model = message.role == "assistant"
-        if blocks := encode_blocks(message.parts, ids, losses, answered=is_model):
-            if not is_model:
-                blocks.sort(key=lambda block: block["type"] != "tool_result")
+    for message in with_tool_turns(messages, losses, IDS):
+        if blocks := encode_blocks(message.parts, losses, answered=message.role == "assistant"):
             told.append({"role": message.role, "content": blocks})
     if told and told[-1]["role"] == "assistant" and (last := told[-1]["content"][-1])["type"] == "text":
         last["text"] = last["text"].rstrip()

@@ -4,15 +4,20 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ContentBlock
 what is written are plain mappings, in which bytes become base64.
 """
 
-from collections import deque
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from boticelli_cli.messages import CachePoint, Media, Part, Text, Thought, ToolCall, ToolResult
 from boticelli_cli.wire.bedrock_converse_media import Struct, WireMedia, encode_media, media_of
 from boticelli_cli.wire.body import Losses, encode_json
+from boticelli_cli.wire.tool_turns import IdRule
 
-__all__ = ["BlockWriter", "WireBlock", "WireCachePoint", "cache_block", "mark_of", "part_of"]
+__all__ = ["IDS", "BlockWriter", "WireBlock", "WireCachePoint", "cache_block", "mark_of", "part_of"]
+
+
+IDS: Final = IdRule(re.compile(r"[^a-zA-Z0-9_.:-]"), 64)
+"""What ids of calls have to be like: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ToolUseBlock.html."""
 
 
 class WireCachePoint(Struct):
@@ -89,17 +94,11 @@ def cache_block(mark: CachePoint) -> dict[str, Any]:
 
 
 class BlockWriter:
-    """Writes the parts of one request or answer, in their order.
-
-    Converse tells a tool's result by its call's id, which there has to be: calls without one are given "call-1",
-    "call-2"…, and a result without one is taken for that of the oldest such call of its name.
-    """
+    """Writes the parts of one request or answer, in their order. Calls have their ids, and so have results."""
 
     def __init__(self, losses: Losses) -> None:
         self._losses = losses
         self._names: set[str] = set()
-        self._calls = 0
-        self._waiting: dict[str, deque[str]] = {}
 
     def blocks(self, parts: Iterable[Part]) -> list[dict[str, Any]]:
         """Blocks as mappings to write. Texts of nothing but blanks, which Converse refuses, are left out."""
@@ -117,26 +116,16 @@ class BlockWriter:
                 said = {"text": text} if signature is None else {"text": text, "signature": signature}
                 return {"reasoningContent": {"reasoningText": said}}
             case ToolCall():
-                return {"toolUse": {"toolUseId": self._called(part), "name": part.name, "input": part.arguments}}
+                if part.signature is not None:
+                    self._losses.add("thought signatures")
+                return {"toolUse": {"toolUseId": part.id, "name": part.name, "input": part.arguments}}
             case ToolResult():
                 return {"toolResult": self._result(part)}
             case CachePoint():
                 return cache_block(part)
 
-    def _called(self, call: ToolCall) -> str:
-        if call.signature is not None:
-            self._losses.add("thought signatures")
-        if call.id is not None:
-            return call.id
-        self._calls += 1
-        made = f"call-{self._calls}"
-        self._waiting.setdefault(call.name, deque()).append(made)
-        return made
-
     def _result(self, result: ToolResult) -> dict[str, Any]:
-        waiting = self._waiting.get(result.name)
-        called = result.id or (waiting.popleft() if waiting else "call-0")
-        said = {"toolUseId": called, "content": self._pieces(result.output)}
+        said = {"toolUseId": result.id, "content": self._pieces(result.output)}
         return {**said, "status": "error"} if result.is_error else said
 
     def _pieces(self, output: Any) -> list[dict[str, Any]]:

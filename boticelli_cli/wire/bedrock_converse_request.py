@@ -24,6 +24,7 @@ from boticelli_cli.messages import (
 )
 from boticelli_cli.wire.bedrock_converse_media import Struct
 from boticelli_cli.wire.bedrock_converse_parts import (
+    IDS,
     BlockWriter,
     WireBlock,
     WireCachePoint,
@@ -33,6 +34,7 @@ from boticelli_cli.wire.bedrock_converse_parts import (
 )
 from boticelli_cli.wire.bedrock_errors import PROVIDER
 from boticelli_cli.wire.body import Encoded, Losses, check_media, decode_object, encode_json, unsaid, written
+from boticelli_cli.wire.tool_turns import with_tool_turns
 
 __all__ = ["decode_request", "encode_request"]
 
@@ -80,7 +82,7 @@ def _body(request: Request, losses: Losses) -> dict[str, Any]:
 def _messages(request: Request, losses: Losses) -> list[dict[str, Any]]:
     writer = BlockWriter(losses)
     messages: list[dict[str, Any]] = []
-    for message in request.messages:
+    for message in with_tool_turns(request.messages, losses, IDS):
         blocks = writer.blocks(message.parts)
         if messages and messages[-1]["role"] == message.role:
             messages[-1]["content"] += blocks

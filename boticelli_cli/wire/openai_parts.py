@@ -4,8 +4,9 @@ https://platform.openai.com/docs/api-reference/chat/create#chat-create-messages.
 results of tools becomes a message for each of them, which have to follow their calls at once, and one for the rest.
 """
 
+import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -21,8 +22,13 @@ from boticelli_cli.wire.openai_media import (
     media_of,
     spoken_of,
 )
+from boticelli_cli.wire.tool_turns import IdRule, with_tool_turns
 
 __all__ = ["CacheControl", "WireMessage", "cache_control", "encode_messages", "mark_of", "messages_of", "system_of"]
+
+
+IDS: Final = IdRule(re.compile(r"(?!)"), 40)
+"""OpenAI takes any characters in the ids of calls, but not more of them than these."""
 
 
 class CacheControl(msgspec.Struct, gc=False):
@@ -50,12 +56,12 @@ class WireMessage(msgspec.Struct, gc=False):
 
 def encode_messages(request: Request, losses: Losses, *, cache_marks: bool = False) -> list[dict[str, Any]]:
     """The messages of a request, its system prompt first."""
-    writer = _Writer(request.messages, losses, cache_marks=cache_marks)
+    writer = _Writer(losses, cache_marks=cache_marks)
     told: list[dict[str, Any]] = []
     if request.system is not None:
         blocks = (Text(request.system),) if isinstance(request.system, str) else request.system
         told.append({"role": "system", "content": writer.content(blocks)})
-    for message in request.messages:
+    for message in with_tool_turns(request.messages, losses, IDS):
         told += writer.assistant(message.parts) if message.role == "assistant" else writer.user(message.parts)
     return told
 
@@ -99,15 +105,11 @@ def messages_of(messages: Iterable[WireMessage]) -> tuple[Message, ...]:
 
 
 class _Writer:
-    """Writes turns, and gives an id to the calls that have none, and to their results."""
+    """Writes turns, in which calls have their ids, and results stand right behind them."""
 
-    def __init__(self, messages: Iterable[Message], losses: Losses, *, cache_marks: bool) -> None:
+    def __init__(self, losses: Losses, *, cache_marks: bool) -> None:
         self._losses = losses
         self._cache_marks = cache_marks
-        parts = [part for message in messages for part in message.parts]
-        self._taken = {part.id for part in parts if isinstance(part, ToolCall | ToolResult)}
-        self._made = 0
-        self._unanswered: list[tuple[str, str]] = []
 
     def user(self, parts: Iterable[Part]) -> list[dict[str, Any]]:
         told: list[dict[str, Any]] = []
@@ -159,8 +161,6 @@ class _Writer:
                     told[-1]["cache_control"] = cache_control(part)
                 case CachePoint():
                     self._losses.add("cache marks")
-                case ToolCall() | ToolResult():
-                    self._losses.add("tools out of their turn")
         match told:
             case []:
                 return ""
@@ -171,12 +171,8 @@ class _Writer:
     def _call(self, call: ToolCall) -> dict[str, Any]:
         if call.signature is not None:
             self._losses.add("thought signatures")
-        call_id = call.id
-        if call_id is None:
-            call_id = self._new_id()
-            self._unanswered.append((call.name, call_id))
         function = {"name": call.name, "arguments": encode_json(call.arguments).decode()}
-        return {"id": call_id, "type": "function", "function": function}
+        return {"id": call.id, "type": "function", "function": function}
 
     def _result(self, result: ToolResult, shown: list[Part]) -> dict[str, Any]:
         """The message of a result. The media in it are to be shown after all results: here only texts may stand."""
@@ -191,7 +187,7 @@ class _Writer:
                 content = self.content([piece for piece in pieces if isinstance(piece, Text)])
             case data:
                 content = encode_json(data).decode()
-        return {"role": "tool", "tool_call_id": result.id or self._id_of(result.name), "content": content}
+        return {"role": "tool", "tool_call_id": result.id, "content": content}
 
     def _mark(self, message: dict[str, Any], mark: CachePoint) -> None:
         if not self._cache_marks:
@@ -200,21 +196,6 @@ class _Writer:
         content = message["content"]
         parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
         message["content"] = [*parts[:-1], {**parts[-1], "cache_control": cache_control(mark)}]
-
-    def _id_of(self, name: str) -> str:
-        """The id of the first call of this name that has no result yet, or else of any."""
-        calls = [each for each in self._unanswered if each[0] == name] or self._unanswered
-        if not calls:
-            return self._new_id()
-        call = calls[0]
-        self._unanswered.remove(call)
-        return call[1]
-
-    def _new_id(self) -> str:
-        while True:
-            self._made += 1
-            if (made := f"call_{self._made}") not in self._taken:
-                return made
 
 
 def cache_control(mark: CachePoint) -> dict[str, str]:

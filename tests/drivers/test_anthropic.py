@@ -184,7 +184,7 @@ async def test_a_conversation_of_another_provider_goes_on() -> None:
             response = await ask(
                 driver, Request(MODEL, turns, tools=(Tool("f"),), options={"seed": 1}, dialect="gemini")
             )
-    assert response.text == "The tools said: f: It failed, and did not say why."
+    assert response.text == "The tools said: f: [1]; f: It failed, and did not say why."
     assert heard == [Dropped("anthropic", ("unsigned thoughts", "thought signatures", "option seed"))]
 
 

@@ -1,5 +1,6 @@
 """Requests, answers and streams of every kind that OpenAI's dialect can say, for hypothesis to try."""
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -61,9 +62,10 @@ def results(draw: st.DrawFn, call: ToolCall) -> tuple[Part, ...]:
 def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
     """Turns in which all calls are answered at once, as OpenAI wants it."""
     turns = [Message("user", draw(marked(st.builds(Text, texts) | media)))]
-    for _ in range(draw(st.integers(0, 2))):
+    for number in range(draw(st.integers(0, 2))):
         said: tuple[Part, ...] = draw(marked(st.builds(Text, texts), 2)) if draw(st.booleans()) else ()
         calls = draw(st.lists(st.builds(ToolCall, names, mappings, ids), max_size=2, unique_by=lambda call: call.id))
+        calls = [replace(call, id=f"{call.id}_{number}") for call in calls]
         if calls:
             turns.append(Message("assistant", (*said, *calls)))
             turns.append(Message("user", tuple(part for call in calls for part in draw(results(call)))))

@@ -158,6 +158,13 @@ def streams(draw: st.DrawFn) -> list[Delta]:
     return [*deltas, draw(finishes(called))]
 
 
+def calls_of(*results: Part) -> Message:
+    """The turn that asked for these results, which no strict dialect takes without it."""
+    return Message(
+        "assistant", tuple(ToolCall(each.name, {}, each.id) for each in results if isinstance(each, ToolResult))
+    )
+
+
 def cut(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 

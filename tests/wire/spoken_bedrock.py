@@ -1,6 +1,7 @@
 """Requests, answers and streams of every kind that Converse can say, for hypothesis to try."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -59,9 +60,8 @@ def media(draw: st.DrawFn, kinds: tuple[str, ...] = ("image", "audio", "video", 
 calls = st.builds(ToolCall, names, mappings, ids.map("c-".__add__))
 pieces = st.builds(Text, st.text(min_size=1)) | media(("image", "video"))
 outputs = st.text() | mappings | st.lists(pieces, min_size=2, max_size=3).map(tuple)
-results = st.builds(ToolResult, st.just(""), outputs, ids.map("r-".__add__), st.booleans())
 thoughts = st.builds(Thought, st.text(), st.none() | seals) | st.builds(Thought, st.just(""), seals, st.just(True))
-parts = st.builds(Text, texts) | thoughts | media() | calls | results | marks
+parts = st.builds(Text, texts) | thoughts | media() | calls | marks
 schemas = mappings.map(lambda schema: {**schema, "type": "object"})
 tools = st.builds(Tool, names, st.none() | st.text(min_size=1), schemas)
 systems = (
@@ -93,6 +93,7 @@ def requests(draw: st.DrawFn) -> Request:
         )
         for number, told in enumerate(said)
     )
+    messages = _answered(messages, draw)
     declared = draw(st.lists(tools | marks, max_size=3).map(tuple))
     choice = draw(st.sampled_from((None, "auto", "required", ("find",)))) if declared else None
     return Request(
@@ -109,6 +110,25 @@ def requests(draw: st.DrawFn) -> Request:
         tool_choice=choice,
         options=draw(options),
     )
+
+
+def _answered(messages: tuple[Message, ...], draw: st.DrawFn) -> tuple[Message, ...]:
+    """Messages in which a turn begins with the results of the calls before it; those of the last one are to come."""
+    told: list[Message] = []
+    results: list[Part] = []
+    for number, message in enumerate(messages):
+        parts: list[Part] = [*results, *(each for each in message.parts if not isinstance(each, ToolResult | ToolCall))]
+        results = []
+        if message.role == "assistant":
+            made = [
+                replace(each, id=f"{each.id}-{number}-{at}")
+                for at, each in enumerate(message.parts)
+                if isinstance(each, ToolCall)
+            ]
+            results = [ToolResult(each.name, draw(outputs), each.id, draw(st.booleans())) for each in made]
+            parts += made
+        told.append(Message(message.role, tuple(parts) or (Text("."),)))
+    return tuple(told)
 
 
 def _is_new(part: Part, seen: set[str | None]) -> bool:

@@ -28,6 +28,7 @@ from boticelli_cli.wire.anthropic import (
     encode_request,
     is_streamed,
 )
+from tests.wire.spoken import calls_of
 from tests.wire.spoken_anthropic import MODEL, requests
 
 HELLO = (Message("user", (Text("Hello."),)),)
@@ -41,8 +42,13 @@ def written(messages: tuple[Message, ...] = HELLO, **settings: Any) -> tuple[dic
 
 
 def blocks_of(*parts: Any, role: Any = "user") -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    body, losses = written((Message(role, parts), *HELLO))
-    return (body["messages"][0]["content"] if len(body["messages"]) > 1 else []), losses
+    """Of one message, which what its calls gave back follows, or what asked for its results precedes."""
+    before = calls_of(*parts)
+    after = [ToolResult(part.name, "", part.id) for part in parts if isinstance(part, ToolCall)]
+    first = (before,) if before.parts else ()
+    body, losses = written((*first, Message(role, parts), Message("user", (*after, Text("Hello.")))))
+    told = body["messages"][len(first) :]
+    return (told[0]["content"] if len(told) > 1 else []), losses
 
 
 def decoded(body: Any) -> Request:
@@ -157,7 +163,7 @@ def test_writes_what_tools_gave_back_first() -> None:
 
 
 def test_gives_calls_ids_that_anthropic_takes() -> None:
-    body, _ = written(
+    body, losses = written(
         (
             Message("assistant", (ToolCall("f", {}), ToolCall("g", {}), ToolCall("f", {}), ToolCall("h", {}, "a.b/ü"))),
             Message(
@@ -167,14 +173,15 @@ def test_gives_calls_ids_that_anthropic_takes() -> None:
                     ToolResult("f", "1"),
                     ToolResult("f", "2"),
                     ToolResult("h", "3", "a.b/ü"),
-                    ToolResult("i", "of nobody"),
+                    ToolResult("i", "of nobody", "x"),
                 ),
             ),
         )
     )
     calls, results = (message["content"] for message in body["messages"])
     assert [block["id"] for block in calls] == ["call_1", "call_2", "call_3", "a_b__"]
-    assert [block["tool_use_id"] for block in results] == ["call_2", "call_1", "call_3", "a_b__", "call_0"]
+    assert [block["tool_use_id"] for block in results] == ["call_2", "call_1", "call_3", "a_b__"]
+    assert losses == ("results of no call",)
 
 
 def test_says_what_it_leaves_out() -> None:
@@ -397,13 +404,13 @@ def test_knows_tool_results_and_tools_said_otherwise() -> None:
     request = asked(
         messages=[
             {"role": "assistant", "content": [call, {**call, "id": "2", "caller": {"type": "direct"}}]},
-            {"role": "user", "content": [result, {"type": "tool_result", "tool_use_id": "3", "content": "x"}]},
+            {"role": "user", "content": [result, {"type": "tool_result", "tool_use_id": "2", "content": "x"}]},
         ],
         tools=[{"type": "custom", "name": "f", "description": None, "input_schema": {"type": "object"}}],
     )
     assert request.messages == (
         Message("assistant", (ToolCall("f", {}, "1"), ToolCall("f", {}, "2"))),
-        Message("user", (ToolResult("f", "", "1"), ToolResult("", "x", "3"))),
+        Message("user", (ToolResult("f", "", "1"), ToolResult("f", "x", "2"))),
     )
     assert (request.tools, request.options) == ((Tool("f", None, {"type": "object"}),), {})
 

@@ -20,13 +20,18 @@ from boticelli_cli.messages import (
     ToolResult,
 )
 from boticelli_cli.wire.bedrock_converse import decode_request, encode_request
+from tests.wire.spoken import calls_of
 from tests.wire.spoken_bedrock import requests
 
 MODEL = "amazon.nova-pro-v1:0"
 
 
 def asking(*parts: Any, **settings: Any) -> Request:
-    return Request(MODEL, (Message("user", parts or (Text("Hello."),)),), **settings)
+    """Of one message, behind what asked for its results."""
+    before = calls_of(*parts)
+    first = (before,) if before.parts else ()
+    role: Any = "assistant" if any(isinstance(part, ToolCall) for part in parts) else "user"
+    return Request(MODEL, (*first, Message(role, parts or (Text("Hello."),))), **settings)
 
 
 def body_of(request: Request) -> dict[str, Any]:
@@ -60,6 +65,7 @@ FULL = {
                 {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "c2VhbA=="}}},
                 {"reasoningContent": {"redactedContent": "c2VjcmV0"}},
                 {"toolUse": {"toolUseId": "t-1", "name": "find", "input": {"city": "Malmö", "nothing": None}}},
+                {"toolUse": {"toolUseId": "t-2", "name": "look", "input": {}}},
             ],
         },
         {
@@ -104,13 +110,14 @@ def test_says_every_part_in_its_own_words() -> None:
                     Thought("Hm.", "c2VhbA=="),
                     Thought("", "c2VjcmV0", redacted=True),
                     ToolCall("find", {"city": "Malmö", "nothing": None}, "t-1"),
+                    ToolCall("look", {}, "t-2"),
                 ),
             ),
             Message(
                 "user",
                 (
                     ToolResult("find", {"found": 1}, "t-1", is_error=True),
-                    ToolResult("", (Text("a"), Media("image", "image/png", b"\0")), "t-2"),
+                    ToolResult("look", (Text("a"), Media("image", "image/png", b"\0")), "t-2"),
                 ),
             ),
         ),
@@ -144,8 +151,10 @@ def test_keeps_what_it_has_no_words_for() -> None:
 
 def test_success_and_null_are_as_good_as_nothing() -> None:
     result = {"toolUseId": "t-1", "content": [{"text": "a"}], "status": "success"}
-    body = {"messages": [{"role": "user", "content": [{"toolResult": result}]}], "system": None}
-    assert decode_request(json.dumps(body).encode(), MODEL) == asking(ToolResult("", "a", "t-1"))
+    call = {"toolUse": {"toolUseId": "t-1", "name": "f", "input": {}}}
+    messages = [{"role": "assistant", "content": [call]}, {"role": "user", "content": [{"toolResult": result}]}]
+    body = {"messages": messages, "system": None}
+    assert decode_request(json.dumps(body).encode(), MODEL) == asking(ToolResult("f", "a", "t-1"))
 
 
 def test_messages_of_one_role_become_one() -> None:
@@ -176,13 +185,14 @@ def test_calls_without_an_id_are_given_one_that_their_results_share() -> None:
     )
     calls, results = (message["content"] for message in body_of(request)["messages"])
     called = [each["toolUse"]["toolUseId"] for each in calls]
-    assert called == ["call-1", "call-2", "call-3"]
+    assert called == ["call_1", "call_2", "call_3"]
     assert [each["toolResult"]["toolUseId"] for each in results] == called
 
 
 def test_what_a_tool_gave_that_is_no_object_is_told_as_text() -> None:
-    request = asking(*(ToolResult("f", output, "1") for output in ([1, None], 3, None, {"a": 1}, "text")))
-    contents = [block["toolResult"]["content"] for block in body_of(request)["messages"][0]["content"]]
+    outputs = ([1, None], 3, None, {"a": 1}, "text")
+    request = asking(*(ToolResult("f", output, str(at)) for at, output in enumerate(outputs)))
+    contents = [block["toolResult"]["content"] for block in body_of(request)["messages"][-1]["content"]]
     assert contents == [[{"text": "[1,null]"}], [{"text": "3"}], [{"text": "null"}], [{"json": {"a": 1}}], [{"text": "text"}]]  # fmt: skip
 
 

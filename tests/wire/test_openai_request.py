@@ -24,6 +24,7 @@ from boticelli_cli.messages import (
 )
 from boticelli_cli.wire.openai import Manner, decode_manner, decode_request, encode_request
 from tests.wire.openai_spoken import requests
+from tests.wire.spoken import calls_of
 
 MODEL = "gpt-6"
 HELLO = (Message("user", (Text("Hello."),)),)
@@ -40,8 +41,11 @@ def body_of(*messages: Message, **settings: Any) -> dict[str, Any]:
 
 
 def messages_of(*parts: Part, role: Any = "user") -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    body, losses = written(Message(role, parts))
-    return body["messages"], losses
+    """Of one message, without what asked for its results."""
+    before = calls_of(*parts)
+    first = (before,) if before.parts else ()
+    body, losses = written(*first, Message(role, parts))
+    return body["messages"][len(first) :], losses
 
 
 def decoded(body: Any) -> Request:
@@ -210,9 +214,11 @@ def test_gives_ids_to_calls_that_have_none_and_the_same_to_their_results() -> No
     calls = (ToolCall("f", {"n": 1}), ToolCall("g", {}, "call_1"), ToolCall("f", {"n": 2}), ToolCall("g", {}))
     results = (ToolResult("g", "3"), ToolResult("f", "1"), ToolResult("g", "2", "call_1"), ToolResult("x", "2"))
     more = (ToolResult("lost", "4"),)
-    messages = body_of(Message("assistant", calls), Message("user", results + more))["messages"]
+    body, losses = written(Message("assistant", calls), Message("user", results + more))
+    messages = body["messages"]
+    assert losses == ("results of no call",)
     assert [call["id"] for call in messages[0]["tool_calls"]] == ["call_2", "call_1", "call_3", "call_4"]
-    assert [each["tool_call_id"] for each in messages[1:]] == ["call_4", "call_2", "call_1", "call_3", "call_5"]
+    assert [each["tool_call_id"] for each in messages[1:]] == ["call_4", "call_2", "call_1", "call_3"]
 
 
 def test_results_know_the_names_of_their_calls_and_are_one_turn() -> None:
@@ -224,6 +230,7 @@ def test_results_know_the_names_of_their_calls_and_are_one_turn() -> None:
             "tool_calls": [
                 {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{ "a": 1 }'}},
                 {"id": "2", "function": {"name": "g", "arguments": ""}},
+                {"id": "3", "type": "function", "function": {"name": "g", "arguments": "{}"}},
             ],
         },
         {"role": "tool", "tool_call_id": "1", "content": "one"},
@@ -234,8 +241,8 @@ def test_results_know_the_names_of_their_calls_and_are_one_turn() -> None:
     assert turns.options == {}
     assert turns.messages == (
         Message("user", (Text("Go."),)),
-        Message("assistant", (ToolCall("f", {"a": 1}, "1"), ToolCall("g", {}, "2"))),
-        Message("user", (ToolResult("f", "one", "1"), ToolResult("g", "two", "2"), ToolResult("", "three", "3"))),
+        Message("assistant", (ToolCall("f", {"a": 1}, "1"), ToolCall("g", {}, "2"), ToolCall("g", {}, "3"))),
+        Message("user", (ToolResult("f", "one", "1"), ToolResult("g", "two", "2"), ToolResult("g", "three", "3"))),
         Message("user", (Text("And?"),)),
     )
 
@@ -244,9 +251,11 @@ def test_writes_cache_marks_where_they_are_understood() -> None:
     system = (Text("a"), CachePoint("1h"), Text("b"))
     turn = Message("user", (ToolResult("f", "x", "1"), CachePoint(), Text("c"), CachePoint("5m")))
     tools = (Tool("f"), CachePoint())
-    body, losses = written(turn, system=system, tools=tools, cache_marks=True)
+    said = (calls_of(*turn.parts), turn)
+    body, losses = written(*said, system=system, tools=tools, cache_marks=True)
     mark = {"type": "ephemeral"}
     assert losses == ()
+    del body["messages"][1]
     assert body["messages"] == [
         {
             "role": "system",
@@ -259,7 +268,7 @@ def test_writes_cache_marks_where_they_are_understood() -> None:
         {"role": "user", "content": [{"type": "text", "text": "c", "cache_control": {**mark, "ttl": "5m"}}]},
     ]
     assert body["tools"] == [{"type": "function", "function": {"name": "f"}, "cache_control": mark}]
-    plain, losses = written(turn, system=system, tools=tools)
+    plain, losses = written(*said, system=system, tools=tools)
     assert losses == ("cache marks",)
     assert "cache_control" not in json.dumps(plain)
 
