@@ -24,7 +24,17 @@ from boticelli_cli.wire.anthropic_settings import (
     tools_of,
 )
 from boticelli_cli.wire.anthropic_tidy import tidy
-from boticelli_cli.wire.body import Encoded, Losses, check_media, decode_object, encode_json, laid_over, unsaid, written
+from boticelli_cli.wire.body import (
+    Encoded,
+    Losses,
+    check_media,
+    decode_object,
+    encode_json,
+    laid_over,
+    unsaid,
+    with_own_seals,
+    written,
+)
 from boticelli_cli.wire.tool_turns import with_tool_turns
 
 __all__ = ["BEDROCK_VERSION", "decode_count_request", "decode_request", "encode_count", "encode_request", "is_streamed"]
@@ -94,11 +104,27 @@ def _body(request: Request, losses: Losses) -> dict[str, Any]:
     check_media(request)
     body: dict[str, Any] = {
         "system": _system(request.system, losses),
-        "messages": _messages(request.messages, losses),
+        "messages": _messages(with_own_seals(request, losses, PROVIDER, "bedrock"), losses),
         "tools": encode_tools(request.tools, losses),
         **encode_settings(request, losses),
     }
+    if body["thinking"] and body["thinking"]["type"] == "enabled" and not _may_think(body["messages"]):
+        losses.add("thinking")
+        body["thinking"] = None
     return {key: value for key, value in body.items() if value is not None}
+
+
+def _may_think(messages: list[dict[str, Any]]) -> bool:
+    """Who is to think by a budget wants its thoughts back with the calls they led to, and there are no other's.
+
+    https://platform.claude.com/docs/en/build-with-claude/extended-thinking#preserving-thinking-blocks.
+    """
+    if not messages or messages[-1]["role"] == "assistant":
+        return True
+    answers = [each["content"] for each in messages if each["role"] == "assistant"]
+    if not answers or all(block["type"] != "tool_use" for block in answers[-1]):
+        return True
+    return "thinking" in answers[-1][0]["type"]
 
 
 def _system(system: str | tuple[Text | CachePoint, ...] | None, losses: Losses) -> str | list[dict[str, Any]] | None:

@@ -25,7 +25,7 @@ def encode_settings(request: Request, losses: Losses) -> dict[str, Any]:
     """What a request sets, as fields of the body; those that nobody set are None."""
     return {
         "max_tokens": _max_tokens(request),
-        "tool_choice": _choice(request.tool_choice, losses),
+        "tool_choice": _choice(request.tool_choice, losses) if request.declared_tools else None,
         "temperature": request.temperature,
         "top_p": request.top_p,
         "stop_sequences": _stop(request.stop, losses),

@@ -111,7 +111,10 @@ class BlockWriter:
             case Media():
                 return encode_media(part, self._losses, self._names)
             case Thought(redacted=True):
-                return {"reasoningContent": {"redactedContent": part.signature or ""}}
+                if not part.signature:
+                    self._losses.add("redacted thoughts")
+                    return None
+                return {"reasoningContent": {"redactedContent": part.signature}}
             case Thought(text, signature):
                 said = {"text": text} if signature is None else {"text": text, "signature": signature}
                 return {"reasoningContent": {"reasoningText": said}}

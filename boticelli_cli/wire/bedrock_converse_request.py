@@ -33,7 +33,16 @@ from boticelli_cli.wire.bedrock_converse_parts import (
     part_of,
 )
 from boticelli_cli.wire.bedrock_errors import PROVIDER
-from boticelli_cli.wire.body import Encoded, Losses, check_media, decode_object, encode_json, unsaid, written
+from boticelli_cli.wire.body import (
+    Encoded,
+    Losses,
+    check_media,
+    decode_object,
+    encode_json,
+    unsaid,
+    with_own_seals,
+    written,
+)
 from boticelli_cli.wire.tool_turns import with_tool_turns
 
 __all__ = ["decode_request", "encode_request"]
@@ -82,13 +91,28 @@ def _body(request: Request, losses: Losses) -> dict[str, Any]:
 def _messages(request: Request, losses: Losses) -> list[dict[str, Any]]:
     writer = BlockWriter(losses)
     messages: list[dict[str, Any]] = []
-    for message in with_tool_turns(request.messages, losses, IDS):
+    for message in with_tool_turns(with_own_seals(request, losses, PROVIDER, "anthropic"), losses, IDS):
         blocks = writer.blocks(message.parts)
         if messages and messages[-1]["role"] == message.role:
             messages[-1]["content"] += blocks
         elif blocks:
             messages.append({"role": message.role, "content": blocks})
+    for told in messages:
+        told["content"] += _words_for(told["content"])
+    if messages and messages[0]["role"] == "assistant":
+        messages.insert(0, {"role": "user", "content": [{"text": _BEGIN}]})
     return messages
+
+
+_BEGIN = "Begin."
+"""What the user says, who has to speak first, in a conversation that the model began."""
+
+
+def _words_for(content: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Documents have to have a text beside them: where there is none, their names."""
+    if any("text" in block for block in content):
+        return []
+    return [{"text": block["document"]["name"]} for block in content if "document" in block]
 
 
 def _system(request: Request) -> list[dict[str, Any]]:
@@ -111,8 +135,15 @@ def _config(request: Request) -> dict[str, Any]:
 
 
 def _tools(request: Request, losses: Losses) -> dict[str, Any]:
-    """Without the word "none", a model that must call nothing is told of no tools, unless there are calls already."""
+    """Without the word "none", a model that must call nothing is told of no tools, unless there are calls already.
+
+    These have to be of some tool: where none are declared any more, of what they tell.
+    """
     choice = request.tool_choice
+    called = {part.name: None for message in request.messages for part in message.parts if isinstance(part, ToolCall)}
+    if called and not request.declared_tools:
+        losses.add("tool choice")
+        return {"tools": [_tool_spec(Tool(name)) for name in called]}
     if choice == "none":
         if not _has_calls(request):
             return {}

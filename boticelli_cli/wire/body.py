@@ -1,15 +1,25 @@
 """Bodies of requests: what becomes of one when it is written, and what all dialects do alike in writing it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from boticelli_cli.errors import UsageError
-from boticelli_cli.messages import Media, Request
+from boticelli_cli.messages import Media, Message, Part, Request, Thought
 
-__all__ = ["Encoded", "Losses", "check_media", "decode_object", "encode_json", "laid_over", "unsaid", "written"]
+__all__ = [
+    "Encoded",
+    "Losses",
+    "check_media",
+    "decode_object",
+    "encode_json",
+    "laid_over",
+    "unsaid",
+    "with_own_seals",
+    "written",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,25 @@ def written(body: Mapping[str, Any], request: Request, dialect: str, losses: Los
     for name in request.options:
         losses.add(f"option {name}")
     return Encoded(encode_json(body), losses.names)
+
+
+def with_own_seals(request: Request, losses: Losses, *dialects: str) -> tuple[Message, ...]:
+    """The messages, without the seals of thoughts where they are another's, as those of requests in other words are.
+
+    The seals of calls stay: whoever translates has put them back.
+    """
+    if request.dialect in (None, *dialects):
+        return request.messages
+    return tuple(
+        replace(message, parts=tuple(_unsealed(part, losses) for part in message.parts)) for message in request.messages
+    )
+
+
+def _unsealed(part: Part, losses: Losses) -> Part:
+    if not isinstance(part, Thought) or not part.signature:
+        return part
+    losses.add("thought signatures")
+    return replace(part, signature=None)
 
 
 def check_media(request: Request) -> None:

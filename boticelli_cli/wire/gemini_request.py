@@ -10,7 +10,17 @@ import msgspec
 
 from boticelli_cli.errors import UsageError
 from boticelli_cli.messages import CachePoint, Message, Request, Thinking, Tool, ToolChoice
-from boticelli_cli.wire.body import Encoded, Losses, check_media, decode_object, encode_json, laid_over, unsaid, written
+from boticelli_cli.wire.body import (
+    Encoded,
+    Losses,
+    check_media,
+    decode_object,
+    encode_json,
+    laid_over,
+    unsaid,
+    with_own_seals,
+    written,
+)
 from boticelli_cli.wire.gemini_errors import PROVIDER
 from boticelli_cli.wire.gemini_parts import Struct, WireContent, encode_parts, part_of
 from boticelli_cli.wire.gemini_tidy import tidy
@@ -59,7 +69,9 @@ def _body(request: Request, losses: Losses) -> dict[str, Any]:
     check_media(request)
     body: dict[str, Any] = {
         "contents": [
-            {"role": _ROLES[message.role], "parts": encode_parts(message.parts, losses)} for message in request.messages
+            {"role": _ROLES[message.role], "parts": parts}
+            for message in with_own_seals(request, losses, PROVIDER)
+            if (parts := encode_parts(message.parts, losses))  # none may be empty
         ]
     }
     if any(isinstance(each, CachePoint) for each in (*(request.system or ()), *request.tools)):

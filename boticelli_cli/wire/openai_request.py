@@ -89,7 +89,7 @@ def _body(request: Request, losses: Losses, *, max_tokens_name: str, cache_marks
         "reasoning_effort": _effort(request.thinking, losses),
         "response_format": None if request.schema is None else _format(request.schema),
         "tools": _tools(request, losses, cache_marks=cache_marks) or None,
-        "tool_choice": _choice(request.tool_choice),
+        "tool_choice": _choice(request.tool_choice) if request.declared_tools else None,
     }
     return {key: value for key, value in body.items() if value is not None}
 

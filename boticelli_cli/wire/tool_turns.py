@@ -25,9 +25,11 @@ class IdRule:
 def with_tool_turns(messages: tuple[Message, ...], losses: Losses, rule: IdRule) -> tuple[Message, ...]:
     """Messages in which every call has an id of its own, and the turn behind it begins with its one result.
 
-    Calls without an id are given "call_1" and so on. A result without one is that of the first such call of its name
-    that has none yet, or else of any. Left out are results of no call, calls after which the conversation went on
-    without a result, and what stands in the other side's turns. Calls of the last message may still be answered.
+    Calls without an id are given "call_1" and so on. A result without one, as google-genai sends them, is that of the
+    first call of its name that has none yet and is not named by another, or else of any such call.
+
+    Left out are results of no call, calls after which the conversation went on without a result, and what stands in
+    the other side's turns. Calls of the last message may still be answered.
     """
     sides = {ToolCall: "assistant", ToolResult: "user"}
     if not any(type(part) in sides for message in messages for part in message.parts):
@@ -55,11 +57,11 @@ def with_tool_turns(messages: tuple[Message, ...], losses: Losses, rule: IdRule)
 class _Call:
     """A call as it is to be told, and its result, once that has come."""
 
-    __slots__ = ("call", "named", "result")
+    __slots__ = ("call", "is_named", "result")
 
-    def __init__(self, call: ToolCall, *, named: bool) -> None:
+    def __init__(self, call: ToolCall, *, is_named: bool) -> None:
         self.call = call
-        self.named = named
+        self.is_named = is_named
         self.result: _Result | None = None
 
 
@@ -84,6 +86,7 @@ def _paired(messages: tuple[Message, ...], losses: Losses, rule: IdRule) -> list
     """What each message holds but for results, which their calls have."""
     ids = _Ids(messages, rule)
     calls: list[_Call] = []
+    named = {part.id for message in messages for part in message.parts if isinstance(part, ToolResult)} - {None, ""}
     count = 0
     turns: list[list[Part | _Call]] = []
     for message in messages:
@@ -94,7 +97,7 @@ def _paired(messages: tuple[Message, ...], losses: Losses, rule: IdRule) -> list
             marked, before = before, None
             match part:
                 case ToolCall() if message.role == "assistant":
-                    calls.append(_Call(replace(part, id=ids.of(part.id)), named=bool(part.id)))
+                    calls.append(_Call(replace(part, id=ids.of(part.id)), is_named=part.id in named))
                     ids.calls[part.id or None] = calls[-1]
                     kept.append(calls[-1])
                 case ToolResult() if message.role == "user":
@@ -115,7 +118,7 @@ def _paired(messages: tuple[Message, ...], losses: Losses, rule: IdRule) -> list
 
 
 def _unanswered(calls: Iterable[_Call], name: str) -> _Call | None:
-    waiting = [call for call in calls if not call.named and call.result is None]
+    waiting = [call for call in calls if not call.is_named and call.result is None]
     return next((call for call in waiting if call.call.name == name), waiting[0] if waiting else None)
 
 

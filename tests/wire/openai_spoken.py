@@ -95,6 +95,7 @@ options = st.fixed_dictionaries(
 )
 """What a `Request` has no words for."""
 
+choices = st.sampled_from((None, "auto", "none", "required")) | st.lists(names, min_size=1, max_size=3).map(tuple)
 requests = st.builds(
     Request,
     st.just("gpt-6"),
@@ -107,10 +108,8 @@ requests = st.builds(
     thinking=st.sampled_from((None, False, "minimal", "low", "medium", "high")),
     schema=st.none() | mappings,
     tools=tools(),
-    tool_choice=st.sampled_from((None, "auto", "none", "required"))
-    | st.lists(names, min_size=1, max_size=3).map(tuple),
     options=options,
-)
+).flatmap(lambda request: st.builds(replace, st.just(request), tool_choice=choices if request.tools else st.none()))
 
 
 @st.composite

@@ -56,7 +56,7 @@ calls = st.builds(ToolCall, names, mappings, ids, signatures)
 results = st.builds(ToolResult, names, values, ids, st.booleans())
 parts = st.builds(Text, st.text()) | st.builds(Thought, st.text(), signatures) | media() | calls | results
 roles: st.SearchStrategy[Any] = st.sampled_from(("user", "assistant"))
-messages = st.builds(Message, roles, st.lists(parts, max_size=4).map(tuple))
+messages = st.builds(Message, roles, st.lists(parts, min_size=1, max_size=4).map(tuple))
 tools = st.builds(Tool, names, st.none() | st.text(), st.none() | mappings)
 thinking = st.none() | st.booleans() | st.integers(0, 32768) | st.sampled_from(("minimal", "low", "medium", "high"))
 choices = st.sampled_from((None, "auto", "none", "required")) | st.lists(names, min_size=1, max_size=3).map(tuple)

@@ -103,9 +103,13 @@ options = st.fixed_dictionaries(
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
     asked = draw(thinking)
+    said = draw(conversations())
+    if type(asked) is int and any(isinstance(part, ToolCall) for message in said for part in message.parts):
+        asked = "low"  # who thinks by a budget wants a thought before each call
+    declared = draw(st.lists(tools, max_size=2).flatmap(marked).map(tuple))
     return Request(
         MODEL,
-        draw(conversations()),
+        said,
         system=draw(
             st.none() | texts | st.lists(st.builds(Text, texts), min_size=1, max_size=2).flatmap(marked).map(tuple)
         ),
@@ -116,8 +120,8 @@ def requests(draw: st.DrawFn) -> Request:
         thinking=asked,
         show_thoughts=draw(st.booleans()) if asked else True,
         schema=draw(st.none() | mappings),
-        tools=draw(st.lists(tools, max_size=2).flatmap(marked).map(tuple)),
-        tool_choice=draw(choices),
+        tools=declared,
+        tool_choice=draw(choices) if declared else None,
         options=draw(options),
     )
 

@@ -95,6 +95,8 @@ def requests(draw: st.DrawFn) -> Request:
     )
     messages = _answered(messages, draw)
     declared = draw(st.lists(tools | marks, max_size=3).map(tuple))
+    if any(isinstance(part, ToolCall) for message in messages for part in message.parts):
+        declared = (*declared, draw(tools))
     choice = draw(st.sampled_from((None, "auto", "required", ("find",)))) if declared else None
     return Request(
         "amazon.nova-pro-v1:0",
@@ -127,7 +129,9 @@ def _answered(messages: tuple[Message, ...], draw: st.DrawFn) -> tuple[Message, 
             ]
             results = [ToolResult(each.name, draw(outputs), each.id, draw(st.booleans())) for each in made]
             parts += made
-        told.append(Message(message.role, tuple(parts) or (Text("."),)))
+        if not parts or any(isinstance(each, Media) for each in parts):
+            parts.append(Text("."))
+        told.append(Message(message.role, tuple(parts)))
     return tuple(told)
 
 

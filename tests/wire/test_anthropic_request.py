@@ -498,15 +498,25 @@ def test_refuses_a_body_whose_bytes_are_changed_with_a_sentence(request: Request
 
 
 def test_counts_what_counts() -> None:
-    request = asked(system="Be brief.", temperature=1, top_k=3, metadata={"user_id": "x"}, tool_choice={"type": "any"})
+    tool = {"name": "f", "input_schema": {"type": "object"}}
+    request = asked(
+        system="Be brief.",
+        temperature=1,
+        top_k=3,
+        metadata={"user_id": "x"},
+        tools=[tool],
+        tool_choice={"type": "any"},
+    )
     body = encode_count(request)
     assert json.loads(body) == {
         "model": MODEL,
         "system": "Be brief.",
         "messages": SAID,
+        "tools": [tool],
         "tool_choice": {"type": "any"},
     }
-    assert decode_count_request(body) == Request(MODEL, HELLO, system="Be brief.", tool_choice="required")
+    tools = (Tool("f", None, {"type": "object"}),)
+    assert decode_count_request(body) == Request(MODEL, HELLO, system="Be brief.", tools=tools, tool_choice="required")
     foreign = encode_count(Request(MODEL, HELLO, options={"tools": [1]}, dialect="openai"))
     assert json.loads(foreign) == {"model": MODEL, "messages": SAID}
 

@@ -26,10 +26,13 @@ from tests.wire.spoken_bedrock import requests
 MODEL = "amazon.nova-pro-v1:0"
 
 
+HELLO = Message("user", (Text("Hello."),))
+
+
 def asking(*parts: Any, **settings: Any) -> Request:
     """Of one message, behind what asked for its results."""
     before = calls_of(*parts)
-    first = (before,) if before.parts else ()
+    first = (HELLO, before) if before.parts else ()
     role: Any = "assistant" if any(isinstance(part, ToolCall) for part in parts) else "user"
     return Request(MODEL, (*first, Message(role, parts or (Text("Hello."),))), **settings)
 
@@ -152,9 +155,16 @@ def test_keeps_what_it_has_no_words_for() -> None:
 def test_success_and_null_are_as_good_as_nothing() -> None:
     result = {"toolUseId": "t-1", "content": [{"text": "a"}], "status": "success"}
     call = {"toolUse": {"toolUseId": "t-1", "name": "f", "input": {}}}
-    messages = [{"role": "assistant", "content": [call]}, {"role": "user", "content": [{"toolResult": result}]}]
-    body = {"messages": messages, "system": None}
-    assert decode_request(json.dumps(body).encode(), MODEL) == asking(ToolResult("f", "a", "t-1"))
+    messages = [
+        {"role": "user", "content": [{"text": "Hello."}]},
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [{"toolResult": result}]},
+    ]
+    tools = [{"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object"}}}}]
+    body = {"messages": messages, "system": None, "toolConfig": {"tools": tools}}
+    assert decode_request(json.dumps(body).encode(), MODEL) == asking(
+        ToolResult("f", "a", "t-1"), tools=(Tool("f", None, {"type": "object"}),)
+    )
 
 
 def test_messages_of_one_role_become_one() -> None:
@@ -183,7 +193,7 @@ def test_calls_without_an_id_are_given_one_that_their_results_share() -> None:
             Message("user", (ToolResult("find", "1"), ToolResult("read", "2"), ToolResult("find", "3"))),
         ),
     )
-    calls, results = (message["content"] for message in body_of(request)["messages"])
+    _, calls, results = (message["content"] for message in body_of(request)["messages"])
     called = [each["toolUse"]["toolUseId"] for each in calls]
     assert called == ["call_1", "call_2", "call_3"]
     assert [each["toolResult"]["toolUseId"] for each in results] == called
@@ -200,7 +210,7 @@ def test_each_document_has_a_name_of_its_own_in_the_characters_that_there_are() 
     names = ["År_2026.pdf", None, None, "Plan (b)", "x" * 300]
     encoded = encode_request(asking(*(Media("document", "application/pdf", b"%PDF", name=name) for name in names)))
     content = json.loads(encoded.body)["messages"][0]["content"]
-    assert [block["document"]["name"] for block in content] == [
+    assert [block["document"]["name"] for block in content if "document" in block] == [
         "-r-2026-pdf",
         "document",
         "document (2)",
@@ -218,8 +228,11 @@ TOOL = Tool("find", None, {"type": "object"})
     [
         (asking(Media("image", "image/tiff", b"II")), ("image/tiff",)),
         (asking(Media("image", "image/png", url="https://example.com/a.png")), ("image addresses",)),
-        (asking(ToolCall("f", {}, "1", signature="c2VhbA==")), ("thought signatures",)),
-        (asking(ToolResult("f", (Text("a"), Media("audio", "audio/wav", b"")), "1")), ("tool result media",)),
+        (asking(ToolCall("f", {}, "1", signature="c2VhbA=="), tools=(TOOL,)), ("thought signatures",)),
+        (
+            asking(ToolResult("f", (Text("a"), Media("audio", "audio/wav", b"")), "1"), tools=(TOOL,)),
+            ("tool result media",),
+        ),
         (asking(thinking=1000), ("thinking",)),
         (asking(thinking=True), ("thinking",)),
         (asking(thinking="low"), ()),

@@ -1,0 +1,368 @@
+"""All dialects as one family: what one says, another can, and nothing is lost without being named."""
+
+import base64
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import anthropic as anthropic_client
+import boto3
+import httpx
+import openai as openai_client
+import pytest
+from botocore.config import Config
+from google import genai
+from google.genai import types
+
+from boticelli_cli.messages import Finish, Request, Response, Text, Thought, ToolCall, ToolResult
+from boticelli_cli.wire import anthropic, bedrock_converse, bedrock_invoke, gemini, openai
+from boticelli_cli.wire.body import Encoded
+from tests.fakes.anthropic import FakeAnthropic
+from tests.fakes.bedrock import TOKEN, FakeBedrock
+from tests.fakes.gemini import FakeGemini
+from tests.fakes.openai import FakeOpenAI
+from tests.wire.answering import Answering
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One dialect's requests, both ways, and whose words they are."""
+
+    words: str
+    model: str
+    encode: Callable[[Request], Encoded]
+    decode: Callable[[bytes], Request]
+
+
+DIALECTS = {
+    "gemini": Dialect(
+        "gemini", (_G := "gemini-2.5-flash"), gemini.encode_request, lambda body: gemini.decode_request(body, _G)
+    ),
+    "anthropic": Dialect(
+        "anthropic",
+        "claude-sonnet-4-6",
+        lambda request: anthropic.encode_request(request, streamed=False),
+        anthropic.decode_request,
+    ),
+    "openai": Dialect(
+        "openai", "gpt-5.2", lambda request: openai.encode_request(request, streamed=False), openai.decode_request
+    ),
+    "bedrock_converse": Dialect(
+        "bedrock",
+        (_N := "amazon.nova-pro-v1:0"),
+        bedrock_converse.encode_request,
+        lambda body: bedrock_converse.decode_request(body, _N),
+    ),
+    "bedrock_invoke": Dialect(
+        "anthropic",
+        (_C := "us.anthropic.claude-sonnet-4-5-20250929-v1:0"),
+        bedrock_invoke.encode_request,
+        lambda body: bedrock_invoke.decode_request(body, _C),
+    ),
+}
+
+# What the vendors' own clients send, and whether each other service takes it.
+
+SEAL = base64.b64encode(b"sealed thought").decode()
+PICTURE = b"\x89PNG\r\n\x1a\n"
+PAPER = b"%PDF-1.4"
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+ANSWERS = (
+    Response(
+        (
+            Thought("Hm.", SEAL),
+            Text("Let me see."),
+            ToolCall("look_up", {"city": "Ulm"}, "call_a"),
+            ToolCall("look_up", {"city": "Köln"}, "call_b"),
+        ),
+        Finish("tool_call"),
+    ),
+    Response(
+        (
+            Thought("So.", SEAL),
+            ToolCall("measure", {"city": "Ulm"}, "call_c"),
+        ),
+        Finish("tool_call"),
+    ),
+    Response((Text("Done."),), Finish("stop")),
+)
+RESULTS = {"call_a": "rain", "call_b": "sun", "call_c": "3 °C"}
+
+
+def from_anthropic(client: Any, model: str) -> None:
+    mark = {"type": "ephemeral"}
+
+    def encoded(data: bytes) -> str:
+        return base64.b64encode(data).decode()
+
+    messages: list[Any] = [
+        {
+            "role": "user",
+            "content": [
+                {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": encoded(PICTURE)}},
+                {"type": "document", "title": "a.pdf", "source": {"type": "base64", "media_type": "application/pdf", "data": encoded(PAPER)}},
+                {"type": "text", "text": "What is the weather there?", "cache_control": mark},
+            ],
+        }
+    ]  # fmt: skip
+    tools = [
+        {"name": "look_up", "description": "Looks up.", "input_schema": SCHEMA},
+        {"name": "measure", "input_schema": SCHEMA, "cache_control": mark},
+    ]
+    for _ in ANSWERS:
+        answer = client.messages.create(
+            model=model,
+            max_tokens=4096,
+            system=[{"type": "text", "text": "Be brief.", "cache_control": mark}],
+            messages=messages,
+            tools=tools,
+            tool_choice={"type": "auto"},
+            thinking={"type": "enabled", "budget_tokens": 1024},
+            metadata={"user_id": "user_1_account_2_session_3"},
+        )
+        calls = [block for block in answer.content if block.type == "tool_use"]
+        results = [{"type": "tool_result", "tool_use_id": call.id, "content": RESULTS[call.id]} for call in calls]
+        messages += [{"role": "assistant", "content": answer.content}, {"role": "user", "content": results}]
+
+
+def ask_anthropic(url: str) -> None:
+    with anthropic_client.Anthropic(api_key="none", base_url=url, max_retries=0) as client:
+        from_anthropic(client, DIALECTS["anthropic"].model)
+
+
+def ask_bedrock_invoke(url: str) -> None:
+    with anthropic_client.AnthropicBedrock(
+        aws_access_key="a", aws_secret_key="b", aws_region="us-east-1", base_url=url, max_retries=0
+    ) as client:
+        from_anthropic(client, DIALECTS["bedrock_invoke"].model)
+
+
+def ask_openai(url: str) -> None:
+    def encoded(kind: str, data: bytes) -> str:
+        return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+    messages: list[Any] = [
+        {"role": "developer", "content": "Be brief."},
+        {
+            "role": "user",
+            "content": [
+                {"type": "image_url", "image_url": {"url": encoded("image/png", PICTURE)}},
+                {"type": "file", "file": {"file_data": encoded("application/pdf", PAPER), "filename": "a.pdf"}},
+                {"type": "text", "text": "What is the weather there?"},
+            ],
+        },
+    ]
+    tools: Any = [
+        {"type": "function", "function": {"name": name, "parameters": SCHEMA}} for name in ("look_up", "measure")
+    ]
+    with openai_client.OpenAI(api_key="none", base_url=f"{url}/v1", max_retries=0) as client:
+        for _ in ANSWERS:
+            answer = client.chat.completions.create(
+                model=DIALECTS["openai"].model, messages=messages, tools=tools, tool_choice="auto", reasoning_effort="low"
+            )  # fmt: skip
+            said = answer.choices[0].message
+            messages.append({"role": "assistant", "content": said.content, "tool_calls": said.tool_calls})
+            messages += [
+                {"role": "tool", "tool_call_id": call.id, "content": RESULTS[call.id]} for call in said.tool_calls or ()
+            ]
+
+
+def ask_gemini(url: str) -> None:
+    contents: Any = [
+        types.Content(
+            role="user",
+            parts=[
+                types.Part.from_bytes(data=PICTURE, mime_type="image/png"),
+                types.Part.from_bytes(data=PAPER, mime_type="application/pdf"),
+                types.Part.from_text(text="What is the weather there?"),
+            ],
+        )
+    ]
+    tools = [
+        types.Tool(
+            function_declarations=[
+                types.FunctionDeclaration(name=name, parameters_json_schema=SCHEMA) for name in ("look_up", "measure")
+            ]
+        )
+    ]
+    config = types.GenerateContentConfig(
+        system_instruction="Be brief.",
+        tools=tools,
+        thinking_config=types.ThinkingConfig(include_thoughts=True, thinking_budget=2048),
+        automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
+    )
+    client = genai.Client(api_key="none", http_options=types.HttpOptions(base_url=url))
+    for _ in ANSWERS:
+        answer = client.models.generate_content(model=DIALECTS["gemini"].model, contents=contents, config=config)
+        told = answer.candidates[0].content if answer.candidates else None
+        parts = [
+            types.Part.from_function_response(name=call.name or "", response={"output": RESULTS[call.id or ""]})
+            for call in answer.function_calls or ()
+        ]  # as its automatic calling has them: without their ids
+        contents += [told, types.Content(role="user", parts=parts)]
+    client.close()
+
+
+def ask_bedrock_converse(url: str) -> None:
+    client = boto3.client(
+        "bedrock-runtime",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="a",
+        aws_secret_access_key="b",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    messages: list[Any] = [
+        {
+            "role": "user",
+            "content": [
+                {"image": {"format": "png", "source": {"bytes": PICTURE}}},
+                {"document": {"format": "pdf", "name": "a", "source": {"bytes": PAPER}}},
+                {"text": "What is the weather there?"},
+                {"cachePoint": {"type": "default"}},
+            ],
+        }
+    ]
+    tools = [{"toolSpec": {"name": name, "inputSchema": {"json": SCHEMA}}} for name in ("look_up", "measure")]
+    for _ in ANSWERS:
+        answer = client.converse(
+            modelId=DIALECTS["bedrock_converse"].model,
+            system=[{"text": "Be brief."}, {"cachePoint": {"type": "default"}}],
+            messages=messages,
+            inferenceConfig={"maxTokens": 4096},
+            toolConfig={"tools": tools, "toolChoice": {"auto": {}}},
+        )
+        said = answer["output"]["message"]
+        calls = [block["toolUse"] for block in said["content"] if "toolUse" in block]
+        results = [
+            {"toolResult": {"toolUseId": each["toolUseId"], "content": [{"text": RESULTS[each["toolUseId"]]}]}}
+            for each in calls
+        ]
+        messages += [said, {"role": "user", "content": results}]
+    client.close()
+
+
+ASKING: dict[str, tuple[Callable[[str], None], Callable[[Response], bytes]]] = {
+    "gemini": (ask_gemini, gemini.encode_response),
+    "anthropic": (ask_anthropic, anthropic.encode_response),
+    "openai": (ask_openai, openai.encode_response),
+    "bedrock_converse": (ask_bedrock_converse, bedrock_converse.encode_response),
+    "bedrock_invoke": (ask_bedrock_invoke, bedrock_invoke.encode_response),
+}
+
+
+def hello(**more: Any) -> dict[str, Any]:
+    return {"model": "gpt-5.2", "messages": [{"role": "user", "content": "Hello?"}], **more}
+
+
+def gemini_says(*contents: tuple[str, dict[str, Any]], **more: Any) -> dict[str, Any]:
+    return {"contents": [{"role": role, "parts": [part]} for role, part in contents], **more}
+
+
+def call_of(call_id: str) -> dict[str, Any]:
+    return {"id": call_id, "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+HARD: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    (
+        "a document and not a word",
+        "gemini",
+        gemini_says(("user", {"inlineData": {"mimeType": "application/pdf", "data": "JVBERg=="}})),
+    ),
+    ("the model begins", "gemini", gemini_says(("model", {"text": "Hello!"}), ("user", {"text": "Hello?"}))),
+    (
+        "a choice of tools that there are not",
+        "gemini",
+        gemini_says(("user", {"text": "Hello?"}), toolConfig={"functionCallingConfig": {"mode": "AUTO"}}),
+    ),
+    (
+        "the answer that came without a word, and ids that come again",
+        "openai",
+        hello(
+            messages=[
+                {"role": "user", "content": "Hello?"},
+                {"role": "assistant", "content": ""},
+                {"role": "user", "content": "Are you there?"},
+                {"role": "assistant", "content": None, "tool_calls": [call_of("call_0")]},
+                {"role": "tool", "tool_call_id": "call_0", "content": "1"},
+                {"role": "assistant", "content": None, "tool_calls": [call_of("call_0"), call_of("x" * 40)]},
+                {"role": "tool", "tool_call_id": "x" * 40, "content": ""},
+                {"role": "tool", "tool_call_id": "call_0", "content": "2"},
+                {"role": "user", "content": "And?"},
+            ],
+            tools=[{"type": "function", "function": {"name": "f"}}],
+        ),
+    ),
+    (
+        "calls of tools that are there no more",
+        "openai",
+        hello(
+            messages=[
+                {"role": "user", "content": "Hello?"},
+                {"role": "assistant", "content": None, "tool_calls": [call_of("call_0")]},
+                {"role": "tool", "tool_call_id": "call_0", "content": "1"},
+            ]
+        ),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def sent() -> Iterator[dict[str, list[bytes]]]:
+    """What each client sent, turn by turn."""
+    with Answering() as server:
+        bodies: dict[str, list[bytes]] = {}
+        for name, (ask, encode) in ASKING.items():
+            server.prepare(*map(encode, ANSWERS))
+            ask(server.url)
+            bodies[name] = [body for _, body in server.asked]
+        for _, name, said in HARD:
+            bodies[name].append(json.dumps(said).encode())
+        yield bodies
+
+
+def tools_of(request: Request) -> list[tuple[str, str, Any]]:
+    """Who called whom with what, and what came of it, under the ids that tell."""
+    parts = [part for message in request.messages for part in message.parts]
+    calls = [part for part in parts if isinstance(part, ToolCall)]
+    results = [part for part in parts if isinstance(part, ToolResult)]
+    told = []
+    for call in calls:
+        result = next(each for each in results if each.id in (None, call.id))
+        results.remove(result)
+        assert result.name == call.name
+        told.append((call.name, call.arguments, result.output))
+    return told
+
+
+async def test_what_any_client_sends_every_service_takes(sent: dict[str, list[bytes]]) -> None:
+    async with FakeGemini() as google, FakeAnthropic() as claude, FakeOpenAI() as gpt, FakeBedrock() as amazon:
+        keys = {"authorization": f"Bearer {TOKEN}"}
+        where: dict[str, tuple[str, dict[str, str]]] = {
+            "gemini": (f"{google.url}/v1beta/models/{_G}:generateContent", {"x-goog-api-key": "test-key"}),
+            "anthropic": (f"{claude.url}/v1/messages", {"x-api-key": "test-key", "anthropic-version": "2023-06-01"}),
+            "openai": (f"{gpt.url}/v1/chat/completions", {"authorization": "Bearer test-key"}),
+            "bedrock_converse": (f"{amazon.url}/model/{_N.replace(':', '%3A')}/converse", keys),
+            "bedrock_invoke": (f"{amazon.url}/model/{_C.replace(':', '%3A')}/invoke", keys),
+        }
+        refused = []
+        async with httpx.AsyncClient() as client:
+            for spoken, bodies in sent.items():
+                for turn, body in enumerate(bodies):
+                    said = DIALECTS[spoken].decode(body)
+                    for name, dialect in DIALECTS.items():
+                        encoded = dialect.encode(replace(said, model=dialect.model, dialect=DIALECTS[spoken].words))
+                        url, headers = where[name]
+                        answer = await client.post(url, content=encoded.body, headers=headers)
+                        if name == "bedrock_invoke":  # Claude is as strict there, which the fake of Bedrock is not
+                            body_there = {**json.loads(encoded.body), "model": "claude-sonnet-4-6"}
+                            del body_there["anthropic_version"]
+                            url, headers = where["anthropic"]
+                            answer = await client.post(url, json=body_there, headers=headers)
+                        if answer.status_code != 200:
+                            refused.append((spoken, name, turn, answer.text[:300]))
+                        again = dialect.decode(encoded.body)
+                        if tools_of(again) != tools_of(said):
+                            refused.append((spoken, name, turn, "other tools"))
+    assert not refused, "\n".join(map(str, refused))
