@@ -141,15 +141,13 @@ def _tools(request: Request, losses: Losses) -> dict[str, Any]:
     """
     choice = request.tool_choice
     called = {part.name: None for message in request.messages for part in message.parts if isinstance(part, ToolCall)}
-    if called and not request.declared_tools:
+    is_silent = not request.declared_tools or (choice == "none" and not called)
+    if is_silent and any(isinstance(each, CachePoint) for each in request.tools):
+        losses.add("cache marks")
+    if called and (is_silent or choice == "none"):
         losses.add("tool choice")
-        return {"tools": [_tool_spec(Tool(name)) for name in called]}
-    if choice == "none":
-        if not _has_calls(request):
-            return {}
-        losses.add("tool choice")
-    if not request.tools:
-        return {}
+    if is_silent:
+        return {"tools": [_tool_spec(Tool(name)) for name in called]} if called else {}
     tools = [cache_block(each) if isinstance(each, CachePoint) else _tool_spec(each) for each in request.tools]
     told: dict[str, Any] = {"tools": tools}
     match choice:
@@ -163,10 +161,6 @@ def _tools(request: Request, losses: Losses) -> dict[str, Any]:
             losses.add("a choice between tools")
             told["toolChoice"] = {"any": {}}
     return told
-
-
-def _has_calls(request: Request) -> bool:
-    return any(isinstance(part, ToolCall | ToolResult) for message in request.messages for part in message.parts)
 
 
 def _tool_spec(tool: Tool) -> dict[str, Any]:

@@ -97,6 +97,8 @@ def requests(draw: st.DrawFn) -> Request:
     declared = draw(st.lists(tools | marks, max_size=3).map(tuple))
     if any(isinstance(part, ToolCall) for message in messages for part in message.parts):
         declared = (*declared, draw(tools))
+    if not any(isinstance(each, Tool) for each in declared):
+        declared = ()
     choice = draw(st.sampled_from((None, "auto", "required", ("find",)))) if declared else None
     return Request(
         "amazon.nova-pro-v1:0",

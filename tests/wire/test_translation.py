@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,14 +15,36 @@ import pytest
 from botocore.config import Config
 from google import genai
 from google.genai import types
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from boticelli_cli.messages import Finish, Request, Response, Text, Thought, ToolCall, ToolResult
+from boticelli_cli.errors import UsageError
+from boticelli_cli.messages import (
+    CachePoint,
+    Delta,
+    Finish,
+    Media,
+    MediaDelta,
+    Message,
+    Request,
+    Response,
+    Text,
+    TextDelta,
+    ThinkingDelta,
+    Thought,
+    ToolCall,
+    ToolCallDelta,
+    ToolResult,
+    Usage,
+)
 from boticelli_cli.wire import anthropic, bedrock_converse, bedrock_invoke, gemini, openai
-from boticelli_cli.wire.body import Encoded
+from boticelli_cli.wire.body import Encoded, encode_json
+from boticelli_cli.wire.stream import BodyReader, EventBody
 from tests.fakes.anthropic import FakeAnthropic
 from tests.fakes.bedrock import TOKEN, FakeBedrock
 from tests.fakes.gemini import FakeGemini
 from tests.fakes.openai import FakeOpenAI
+from tests.wire import spoken
 from tests.wire.answering import Answering
 
 
@@ -366,3 +389,209 @@ async def test_what_any_client_sends_every_service_takes(sent: dict[str, list[by
                         if tools_of(again) != tools_of(said):
                             refused.append((spoken, name, turn, "other tools"))
     assert not refused, "\n".join(map(str, refused))
+
+
+# Requests: what comes back is what was said, but for what is named as lost.
+
+outputs = spoken.values | st.lists(st.builds(Text, st.text(max_size=5)) | spoken.media(), max_size=2).map(tuple)
+call_ids = st.sampled_from((None, "a", "a.b", "a_b", "call_1", "x" * 70))
+any_media = st.builds(
+    Media,
+    st.sampled_from(("image", "audio", "video", "document")),
+    st.sampled_from(("image/png", "image/tiff", "audio/wav", "audio/ogg", "video/mp4", "application/pdf", "text/csv")),
+    st.sampled_from((b"a,b", b"\xff\0")),
+    name=st.sampled_from((None, "a.pdf", "År")),
+) | st.builds(
+    Media,
+    st.sampled_from(("image", "audio", "video", "document")),
+    st.sampled_from(("image/png", "application/pdf", "video/mp4")),
+    url=st.sampled_from(("https://example.com/a.png", "s3://bucket/a", "gs://bucket/a")),
+)
+any_part = (
+    st.builds(Text, st.sampled_from(("", " \n", "Hello. ", "Well?")))
+    | any_media
+    | st.builds(Thought, st.just("Hm."), st.sampled_from((None, SEAL)))
+    | st.builds(Thought, st.just(""), st.sampled_from((None, SEAL)), st.just(True))
+    | st.builds(ToolCall, spoken.names, spoken.mappings, call_ids, st.sampled_from((None, SEAL)))
+    | st.builds(ToolResult, spoken.names, outputs, call_ids, st.booleans())
+    | st.builds(CachePoint, st.sampled_from((None, "5m", "1h")))
+)
+some_tools = st.lists(spoken.tools | st.builds(CachePoint), max_size=3).map(tuple)
+anything: st.SearchStrategy[Request] = st.builds(
+    Request,
+    st.just("any"),
+    st.lists(st.builds(Message, spoken.roles, st.lists(any_part, max_size=4).map(tuple)), min_size=1, max_size=4).map(
+        tuple
+    ),
+    system=st.none()
+    | st.sampled_from(("", " ", "Be brief.", (Text("Be"), CachePoint(), Text("brief.")), (CachePoint(),))),
+    temperature=st.none() | st.just(0.5),
+    top_p=st.none() | st.just(0.5),
+    max_tokens=st.none() | st.just(20_000),
+    stop=st.lists(st.sampled_from(("", " ", "END")), max_size=2).map(tuple),
+    thinking=spoken.thinking,
+    show_thoughts=st.booleans(),
+    schema=st.none() | spoken.mappings,
+    tools=some_tools,
+    tool_choice=spoken.choices,
+    options=st.just({}) | st.just({"top": 1}),
+    session=st.none() | st.just("s"),
+    dialect=st.sampled_from((None, "another")),
+)
+
+NAMED: dict[str, set[str]] = {
+    "texts": {"document", "text/csv"},
+    "media": {
+        *("image", "audio", "video", "document", "image addresses", "audio addresses", "video addresses"),
+        *("document addresses", "media in answers", "tool result media"),
+        *("image/png", "image/tiff", "audio/wav", "audio/ogg", "video/mp4", "application/pdf", "text/csv"),
+        *(f"{kind} of the assistant" for kind in ("image", "audio", "video", "document")),
+        "results of no call",
+    },
+    "thoughts": {"thoughts", "unsigned thoughts", "redacted thoughts"},
+    "seals": {"thoughts", "unsigned thoughts", "redacted thoughts", "thought signatures", "calls without results", "tools out of their turn"},
+    "calls": {"calls without results", "tools out of their turn"},
+    "results": {"results of no call", "tools out of their turn"},
+    "errors": {"tool errors", "results of no call", "tools out of their turn"},
+    "marks": {"cache marks"},
+    "thinking": {"thinking", "thinking budget"},
+    "stop": {"blanks as stop sequences"},
+    "choice": {"tool choice", "a choice between tools"},
+    "tools": {"tool choice"},
+    "options": {"option top"},
+}  # fmt: skip
+"""For each thing that may be lost, the names that may say so."""
+
+
+def facts(request: Request) -> dict[str, Any]:
+    """What a request says, so far as dialects are to carry it.
+
+    Not counted, as there is nothing to lose in it: texts of blanks and blanks around texts, a limit or a schema that a
+    dialect has to have, choices where there are no tools and showing thoughts where none are asked for, the names of
+    files and what is ours alone; how data are written as text, and where in the conversation results of tools and
+    the media in them, and calls within their turn, stand; and the words that Converse has to have: a beginning of the
+    user's, and beside documents their names.
+    """
+    parts = [(turn.role, part) for turn in request.messages for part in turn.parts]
+    results = [part for _, part in parts if isinstance(part, ToolResult)]
+    pieces = [piece for each in results if isinstance(each.output, tuple) for piece in each.output]
+    media = [part for _, part in parts if isinstance(part, Media)] + [
+        each for each in pieces if isinstance(each, Media)
+    ]
+    thoughts = [part for _, part in parts if isinstance(part, Thought)]
+    added = {"Begin.", *(each.name for each in media)}
+    calls = [part for _, part in parts if isinstance(part, ToolCall)]
+    told = (
+        *(request.system if isinstance(request.system, tuple) else ()),
+        *request.tools,
+        *(part for _, part in parts),
+    )
+    thinking = {"minimal": "low", True: None, -1: None}.get(request.thinking, request.thinking)  # type: ignore[call-overload]
+    return {
+        "system": (request.system_text or "").split(),
+        "texts": [
+            (role, part.text.split())
+            for role, part in parts
+            if isinstance(part, Text) and part.text.strip() and part.text not in added
+        ],
+        "media": Counter(each.data if each.url is None else each.url for each in media),
+        "thoughts": Counter((each.text, each.redacted) for each in thoughts),
+        "seals": Counter(each.signature for each in (*thoughts, *calls) if each.signature),
+        "calls": [(each.name, encode_json(each.arguments)) for each in calls],
+        "results": len(results),
+        "errors": sum(each.is_error for each in results),
+        "marks": sum(isinstance(each, CachePoint) for each in told),
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "max_tokens": request.max_tokens,
+        "stop": request.stop,
+        "thinking": thinking or None,
+        "schema": request.schema,
+        "tools": [(tool.name, tool.description or None) for tool in request.declared_tools],
+        "choice": request.tool_choice if request.declared_tools else None,
+        "options": {key: value for key, value in request.options.items() if key == "top"},
+    }
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+@given(request_=anything)
+@settings(max_examples=40, deadline=None)
+def test_nothing_is_lost_without_being_named(name: str, request_: Request) -> None:
+    dialect = DIALECTS[name]
+    encoded = dialect.encode(request_)
+    try:
+        back = dialect.decode(encoded.body)
+    except UsageError:  # nothing was left to be said
+        assert encoded.losses or not any(
+            not isinstance(part, Text) or part.text.strip() for turn in request_.messages for part in turn.parts
+        )
+        return
+    said, heard = facts(request_), facts(back)
+    for what in said:
+        if what == "max_tokens" and said[what] is None:
+            continue
+        if what in ("tools", "choice") and name == "bedrock_converse" and request_.tool_choice == "none":
+            continue  # it has no word for that: it is told of no tools instead
+        if said[what] != heard[what]:
+            assert NAMED.get(what, set()) & set(encoded.losses), f"{what}: {said[what]} became {heard[what]}"
+
+
+# Answers: every stream is read as it was written, wherever it is cut.
+
+WRITERS: dict[str, tuple[Callable[[], Any], Callable[[], BodyReader]]] = {
+    "gemini": (gemini.StreamWriter, lambda: EventBody(gemini.StreamReader())),
+    "anthropic": (lambda: anthropic.StreamWriter("m"), lambda: EventBody(anthropic.StreamReader())),
+    "openai": (lambda: openai.StreamWriter(include_usage=True), lambda: EventBody(openai.StreamReader())),
+    "bedrock_converse": (bedrock_converse.StreamWriter, bedrock_converse.ConverseBody),
+    "bedrock_invoke": (lambda: bedrock_invoke.StreamWriter("m"), bedrock_invoke.InvokeBody),
+}
+SEALING = ("anthropic", "bedrock_converse", "bedrock_invoke")
+"""Those that can say the seals of thoughts, and thoughts that are nothing else."""
+PICTURING = ("gemini", "openai", "bedrock_converse")
+
+told_deltas: st.SearchStrategy[list[Delta]] = st.lists(
+    st.builds(TextDelta, st.text(min_size=1, max_size=5))
+    | st.builds(ThinkingDelta, st.text(min_size=1, max_size=5))
+    | st.builds(ThinkingDelta, st.just(""), st.just(SEAL))
+    | st.builds(ThinkingDelta, st.just(""), st.just(SEAL), st.just(True))
+    | st.builds(MediaDelta, st.just(Media("image", "image/png", PICTURE)))
+    | st.builds(ToolCallDelta, st.builds(ToolCall, spoken.names, spoken.mappings, st.just("call_1"))),
+    min_size=1,
+    max_size=4,
+).filter(lambda deltas: any(isinstance(delta, TextDelta) for delta in deltas))
+
+
+def heard(name: str, pieces: list[bytes]) -> list[Delta]:
+    body = WRITERS[name][1]()
+    return [*(delta for piece in pieces for delta in body.read(piece)), *body.end()]
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@given(deltas=told_deltas)
+@settings(max_examples=15, deadline=None)
+def test_streams_are_read_as_they_were_written_wherever_they_are_cut(name: str, deltas: list[Delta]) -> None:
+    calls = [delta for delta in deltas if isinstance(delta, ToolCallDelta)]
+    calls = [ToolCallDelta(replace(each.call, id=f"call_{at}")) for at, each in enumerate(calls)]
+    rest = [
+        delta
+        for delta in deltas
+        if not isinstance(delta, ToolCallDelta)
+        and (name in SEALING or not (isinstance(delta, ThinkingDelta) and delta.signature))
+        and (name in PICTURING or not isinstance(delta, MediaDelta))
+    ]
+    told: list[Delta] = [*rest, *calls]
+    finish = Finish("tool_call" if calls else "stop", Usage(6, 2, cached_input=1))
+    writer = WRITERS[name][0]()
+    body = b"".join(map(writer.write, [*deltas_without_calls(deltas), *calls, finish]))
+    whole = heard(name, [body])
+    assert whole[:-1] == told
+    assert whole == heard(name, [body[at : at + 1] for at in range(len(body))])
+    end = whole[-1]
+    assert isinstance(end, Finish)
+    assert (end.reason, end.usage.input, end.usage.output) == (finish.reason, 6, 2)
+    for at in range(0, len(body), max(1, len(body) // 20)):
+        assert heard(name, [body[:at], body[at:]]) == whole
+
+
+def deltas_without_calls(deltas: list[Delta]) -> list[Delta]:
+    return [delta for delta in deltas if not isinstance(delta, ToolCallDelta)]
