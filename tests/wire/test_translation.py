@@ -447,6 +447,7 @@ NAMED: dict[str, set[str]] = {
         *("image/png", "image/tiff", "audio/wav", "audio/ogg", "video/mp4", "application/pdf", "text/csv"),
         *(f"{kind} of the assistant" for kind in ("image", "audio", "video", "document")),
         "results of no call",
+        "tools out of their turn",
     },
     "thoughts": {"thoughts", "unsigned thoughts", "redacted thoughts"},
     "seals": {"thoughts", "unsigned thoughts", "redacted thoughts", "thought signatures", "calls without results", "tools out of their turn"},
@@ -468,7 +469,7 @@ def facts(request: Request) -> dict[str, Any]:
 
     Not counted, as there is nothing to lose in it: texts of blanks and blanks around texts, a limit or a schema that a
     dialect has to have, choices where there are no tools and showing thoughts where none are asked for, the names of
-    files and what is ours alone; how data are written as text, and where in the conversation results of tools and
+    files and what is ours alone, marks that follow each other; how data are written as text, and where in the conversation results of tools and
     the media in them, and calls within their turn, stand; and the words that Converse has to have: a beginning of the
     user's, and beside documents their names.
     """
@@ -486,6 +487,7 @@ def facts(request: Request) -> dict[str, Any]:
         *request.tools,
         *(part for _, part in parts),
     )
+    told = tuple(each for each in told if not isinstance(each, Text) or each.text.strip())
     thinking = {"minimal": "low", True: None, -1: None}.get(request.thinking, request.thinking)  # type: ignore[call-overload]
     return {
         "system": (request.system_text or "").split(),
@@ -500,7 +502,10 @@ def facts(request: Request) -> dict[str, Any]:
         "calls": [(each.name, encode_json(each.arguments)) for each in calls],
         "results": len(results),
         "errors": sum(each.is_error for each in results),
-        "marks": sum(isinstance(each, CachePoint) for each in told),
+        "marks": sum(
+            isinstance(each, CachePoint) and not isinstance(last, CachePoint)
+            for last, each in zip([None, *told], told, strict=False)
+        ),
         "temperature": request.temperature,
         "top_p": request.top_p,
         "max_tokens": request.max_tokens,
@@ -533,7 +538,8 @@ def test_nothing_is_lost_without_being_named(name: str, request_: Request) -> No
         if what in ("tools", "choice") and name == "bedrock_converse" and request_.tool_choice == "none":
             continue  # it has no word for that: it is told of no tools instead
         if said[what] != heard[what]:
-            assert NAMED.get(what, set()) & set(encoded.losses), f"{what}: {said[what]} became {heard[what]}"
+            names = set(encoded.losses) if what == "marks" else NAMED.get(what, set())  # what stood between is named
+            assert names & set(encoded.losses), f"{what}: {said[what]} became {heard[what]}"
 
 
 # Answers: every stream is read as it was written, wherever it is cut.
