@@ -110,7 +110,7 @@ class Providers:
         from boticelli_cli.routing.resets import WithReset
 
         driver: Driver = Unlocked(partial(self._open, account, provider, call))
-        delay: Callable[[Request], float] | None = None
+        delay: Callable[[Request, int], float] | None = None
         if has_limits(self._config, account):  # what counts requests takes a while to load
             driver = limited = self._limited(driver, account, provider)
             delay = limited.delay

@@ -4,12 +4,14 @@ import asyncio
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from boticelli_cli.drivers.base import Driver
 from boticelli_cli.errors import ProviderError
 from boticelli_cli.messages import Request
 from boticelli_cli.routing.conversations import conversation_of
 from boticelli_cli.routing.cooldowns import Rest
+from boticelli_cli.routing.estimate import estimate_tokens
 from boticelli_cli.routing.line import Wait
 from boticelli_cli.routing.roster import Lease, Roster, Seat, Waiter
 
@@ -29,8 +31,9 @@ _SHORTEST = 0.05
 class Member:
     """One account's driver. `name` is what people call it, and `counted_as` what it is known as, key and all.
 
-    `delay` says for how many seconds the driver itself would hold a request back; infinitely many where it would
-    refuse it at once. One that says so has to hold the `offered` lease when it asks, and not while it waits.
+    `delay` says, by an estimate of its tokens, for how many seconds the driver itself would hold a request back;
+    infinitely many where it would refuse it at once. One that says so has to hold the `offered` lease when it asks, and
+    not while it waits.
     """
 
     name: str
@@ -38,7 +41,7 @@ class Member:
     counted_as: str
     priority: int = 100
     max_concurrent: int | None = None
-    delay: Callable[[Request], float] | None = None
+    delay: Callable[[Request, int], float] | None = None
 
 
 class Choice:
@@ -105,7 +108,12 @@ class Choice:
 
     def _delay(self, seat: Seat) -> float:
         delay = self._members[seat].delay
-        return delay(self._request) if delay is not None else 0.0
+        return delay(self._request, self._tokens) if delay is not None else 0.0
+
+    @cached_property
+    def _tokens(self) -> int:
+        """The estimate of the request, made once for all accounts that are looked at."""
+        return estimate_tokens(self._request)
 
     # Later
 

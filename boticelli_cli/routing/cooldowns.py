@@ -119,7 +119,7 @@ def _kind_and_seconds(error: ProviderError, wall: float, refusals: int, overload
         case UnreachableError():
             return "failed", _MINUTE
     if error.status == 429:
-        return "told", min(error.retry_after or _MINUTE, _LONGEST)
+        return "told", min(_MINUTE if error.retry_after is None else error.retry_after, _LONGEST)
     seconds = _after_status(error.status, overloads)
     if error.retry_after is not None and seconds:
         return "told", min(max(seconds, error.retry_after), _LONGEST)

@@ -9,7 +9,7 @@ from typing import TypeVar
 from boticelli_cli.catalog import EMBEDDED, Catalog, PlacedModel
 from boticelli_cli.drivers.base import Driver, FallingBack, Going, notify
 from boticelli_cli.errors import CredentialsError, ProviderError, UsageError
-from boticelli_cli.messages import Delta, Request, Response, deltas_of
+from boticelli_cli.messages import Delta, Request, Response, Thought, ToolCall, deltas_of
 from boticelli_cli.routes import Chain, Routes
 from boticelli_cli.routing.budget import budget_of
 from boticelli_cli.routing.circuit import Circuits
@@ -121,9 +121,9 @@ class Router:
         return result
 
     def _told(self, request: Request, target: str, first: str) -> Request:
-        """A request as one of its targets is told it, with the dialect of its options where that is another's."""
+        """A request as a target is told it, with the dialect of its options and seals where that is another's."""
         dialect = request.dialect
-        if dialect is None and request.options:
+        if dialect is None and (request.options or _is_sealed(request)):
             words = self._dialect_of((self._placed(request.model) or self._catalog.place(first)).provider)
             dialect = words if words != self._dialect_of(self._catalog.place(target).provider) else None
         return replace(request, model=target, fallback=(), dialect=dialect)
@@ -143,6 +143,12 @@ def _for_target(decision: Decision, target: str) -> Decision:
     """A decision as it holds for one target: the others are asked for want of the first."""
     first = decision.chain[0]
     return decision if target == first else replace(decision, reason=f"{first} does not answer")
+
+
+def _is_sealed(request: Request) -> bool:
+    """Whether there are thoughts or calls with a seal, which only the provider takes that has given it."""
+    parts = (part for message in request.messages for part in message.parts)
+    return any(isinstance(part, Thought | ToolCall) and part.signature is not None for part in parts)
 
 
 def _most_telling(failed: Mapping[str, ProviderError]) -> ProviderError:

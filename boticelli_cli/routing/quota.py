@@ -91,8 +91,8 @@ class Limited:
             self._correct(admission, response.finish)
             return response
 
-    def delay(self, request: Request) -> float:
-        """About how many seconds a request would wait now; infinite where there is nothing left to wait for."""
+    def delay(self, request: Request, tokens: int) -> float:
+        """About how many seconds a request of so many tokens would wait now; infinite where there is nothing left."""
         model, limits = request.model, self._limits_of(request.model)
         if limits == _UNLIMITED:
             return 0.0
@@ -101,7 +101,6 @@ class Limited:
         line = self._lines.get(model)
         seconds = 0.0
         if limits.rpm is not None or limits.tpm is not None:
-            tokens = estimate_tokens(request) if limits.tpm is not None else 0
             room = earliest(
                 self._plan(line, model, limits), tokens, rpm=limits.rpm, tpm=limits.tpm, now=self._ledger.now()
             )

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ from boticelli_cli.messages import (
     Delta,
     Finish,
     Media,
+    Message,
     Request,
     Response,
     Text,
@@ -160,6 +162,15 @@ async def test_what_is_no_providers_error_is_raised_as_it_is() -> None:
     with pytest.raises(UsageError, match="it is not known whose model 'nobodys' is"):
         await ask(routing(models, Routes()), saying(model="nobodys"))
     assert models.asked == "a"
+
+
+@in_virtual_time
+async def test_others_are_told_whose_seals_a_conversation_holds() -> None:
+    models = Models(a=[failing(500)])
+    sealed = Message("assistant", (Thought("Hm.", "seal"),))
+    request = saying("Hello.", A, fallback=(B,))
+    await ask(routing(models), replace(request, messages=(sealed, *request.messages)))
+    assert [each.dialect for each in models.requests] == [None, "openai"]
 
 
 @both_ways

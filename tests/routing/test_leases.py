@@ -408,7 +408,7 @@ def test_a_small_request_does_not_overtake_a_large_one_in_the_line(path: Path) -
 
 def test_of_many_accounts_that_all_would_hold_a_request_back_one_is_asked_soon() -> None:
     keys = [Key() for _ in range(1000)]
-    members = [Member(str(n), key, str(n), delay=lambda _, n=n: 7.0 - (n == 150)) for n, key in enumerate(keys)]
+    members = [Member(str(n), key, str(n), delay=lambda _, __, n=n: 7.0 - (n == 150)) for n, key in enumerate(keys)]
     run_virtual(ask(Pool(members, provider="gemini")))
     assert [n for n, key in enumerate(keys) if key.asked] == [150]
 
