@@ -15,6 +15,12 @@ _REAL_KEYS = {name: value for name, value in os.environ.items() if name.endswith
 """The keys of whoever runs the tests, for those that talk to a real service."""
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Two, for the whole suite. What is picked by a mark or a path runs in this process: it measures, or is looked at."""
+    is_whole = config.option.markexpr == "not slow and not benchmark" and config.args == ["tests"]
+    return 2 if is_whole else 0
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A user who has just installed it: no keys, no configuration, an empty folder to work in."""
