@@ -49,7 +49,7 @@ Options = Annotated[
         "-o",
         "--option",
         metavar="NAME=VALUE",
-        help="Set temperature, top_p, max_tokens, stop, thinking, timeout, retries or options. Repeatable.",
+        help="Set temperature, top_p, max_tokens, stop, thinking, timeout, retries, fallback or options. Repeatable.",
         envvar="BOTICELLI_OPTION",
     ),
 ]
