@@ -182,7 +182,7 @@ class Endpoint:
     def _failure(self, response: httpx.Response, said: bytes) -> ProviderError:
         if self._read_failure is not None:
             return self._read_failure(response.status_code, said, response.headers)
-        return self._read_error(response.status_code, said, response.headers.get("retry-after"))
+        return self._read_error(response.status_code, said, _retry_after(response.headers))
 
     def _redirected(self, response: httpx.Response) -> ProviderError:
         """A redirect is not followed: the key is for the address that was given."""
@@ -201,6 +201,14 @@ class Endpoint:
             if (known := _known(error)) is None:
                 raise
             raise _translated(known, self._provider, self._base_url, answered=patience.answered) from error
+
+
+def _retry_after(headers: Mapping[str, str]) -> str | None:
+    """The header of that name, or its more precise one in milliseconds, which OpenAI and Anthropic know."""
+    precise = headers.get("retry-after-ms", "")
+    if re.fullmatch(r"\d{1,12}(\.\d{1,9})?", precise):
+        return f"{float(precise) / 1000:.3f}"
+    return headers.get("retry-after")
 
 
 def _secrets(headers: Mapping[str, str]) -> tuple[str, ...]:

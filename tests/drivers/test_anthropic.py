@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from boticelli_cli.catalog import Catalog
 from boticelli_cli.drivers.access import Access
 from boticelli_cli.drivers.anthropic import DIALECT, VERSION, AnthropicDriver, anthropic_driver
 from boticelli_cli.drivers.base import Dropped, Notice, listening
@@ -26,6 +27,7 @@ from boticelli_cli.errors import (
     SilenceError,
     StreamError,
 )
+from boticelli_cli.fitting import fit
 from boticelli_cli.messages import (
     CachePoint,
     Finish,
@@ -47,6 +49,7 @@ from tests.clock import in_virtual_time
 from tests.drivers import asking as driving
 from tests.drivers.asking import hear, said, settle
 from tests.fakes.anthropic import FakeAnthropic
+from tests.fakes.anthropic_models import MODELS
 from tests.fakes.behaviours import (
     Answer,
     Behaviour,
@@ -136,6 +139,19 @@ async def test_tells_thoughts_apart(model: str, thinking: Any, whole: bool) -> N
     assert (thought.text, text) == ("It is dark.", Text("The lamp."))
     assert thought.signature
     assert response.finish.usage.thinking == 3
+
+
+@in_virtual_time
+async def test_what_is_made_to_fit_is_taken_by_each_model() -> None:
+    catalog, tool = Catalog.builtin(), Tool("look", None, {"type": "object", "properties": {}})
+    asked: list[dict[str, Any]] = [{"thinking": thinking} for thinking in (None, False, True, "minimal", "high", 8000)]
+    asked += [{"temperature": 0.5, "top_p": 0.5}, {"tools": (tool,), "tool_choice": "required"}]
+    async with claude() as (fake, driver):
+        for model in MODELS:
+            for settings in asked:
+                request, _ = fit(asking(model=model.name, **settings), catalog.find(model.name))
+                await ask(driver, request)
+    assert len(fake.requests) == len(MODELS) * len(asked)
 
 
 @in_virtual_time
@@ -305,6 +321,12 @@ async def test_says_what_went_wrong_and_what_to_do(
     assert message in error.message
     assert hint in (error.hint or "")
     assert (error.retry_after, error.provider, fake.connections) == (wait, "anthropic", 1)
+
+
+@in_virtual_time
+async def test_milliseconds_to_wait_are_more_precise() -> None:
+    async with claude(Fail(529, retry_after_ms="1500", retry_after=2), Fail(529, retry_after_ms="?")) as (_, driver):
+        assert [(await failure(driver)).retry_after for _ in range(2)] == [1.5, None]
 
 
 @in_virtual_time

@@ -158,7 +158,7 @@ class Saying:
     def thought(self, thoughts: str | None) -> Iterator[Json]:
         """What it thinks, when it is asked to; it is sealed, told or not."""
         how = self.asked.thinking
-        if how["type"] == "disabled":
+        if how["type"] in ("disabled", "between_tools"):
             return
         told = thoughts or f"Thinking about: {without_keywords(self.asked.prompt)}"
         self._thought += len(told.split())

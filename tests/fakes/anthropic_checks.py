@@ -61,6 +61,8 @@ def _check(asked: Asked, model: Model, *, counts: bool) -> None:
     if any(not text.strip() for text in body.get("stop_sequences", [])):
         raise ApiError(400, "stop_sequences: each stop sequence must contain non-whitespace")
     _check_thinking(asked, model)
+    if _forces(body) and not model.forced:
+        raise ApiError(400, "tool_choice: forced tool use is not supported for this model.")
     _check_tools(body)
     check_messages(asked, model)
 
@@ -112,8 +114,11 @@ def _check_thinking(asked: Asked, model: Model) -> None:
         _check_fields(shape, frozenset({"type", "schema"}), "output_config.format")
     _check_fields(thinking, frozenset({"type", "budget_tokens", "display"}), "thinking")
     match thinking.get("type"):
-        case "disabled":
+        case "disabled" | "between_tools" as off if off == model.off or not body.get("thinking"):
             return
+        case "disabled":
+            instead = f'"thinking.type.{model.off}"' if model.off else '"thinking.type.adaptive"'
+            raise ApiError(400, f'"thinking.type.disabled" is not supported for this model. Use {instead}.')
         case "adaptive" if not model.adaptive:
             raise ApiError(400, "adaptive thinking is not supported on this model")
         case "enabled" if not model.budget:
@@ -130,8 +135,12 @@ def _check_thinking(asked: Asked, model: Model) -> None:
             pass
         case _:
             raise ApiError(400, "thinking: Input tag does not match any of the expected tags")
-    if (body.get("tool_choice") or {}).get("type") in ("any", "tool"):
+    if _forces(body):
         raise ApiError(400, "Thinking may not be enabled when tool_choice forces tool use.")
+
+
+def _forces(body: dict[str, Any]) -> bool:
+    return (body.get("tool_choice") or {}).get("type") in ("any", "tool")
 
 
 def _check_budget(budget: Any, limit: int | None) -> None:

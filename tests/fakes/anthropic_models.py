@@ -9,7 +9,8 @@ class Model:
     """`sampling`: it takes temperature and the like, but not temperature and top_p together.
 
     `budget`, `adaptive`: how it may be asked to think; `effort`: whether it may be told how hard. `tells`: it tells what
-    it thinks unless it is asked not to. `prefill`: an answer may be begun for it.
+    it thinks unless it is asked not to. `off`: how it may be kept from thinking, if at all. `forced`: it can be made to
+    call a tool. `prefill`: an answer may be begun for it.
     """
 
     name: str
@@ -18,6 +19,8 @@ class Model:
     adaptive: bool = True
     effort: bool = True
     tells: bool = False
+    off: str | None = "disabled"
+    forced: bool = True
     prefill: bool = False
     output_limit: int = 128_000
 
@@ -47,7 +50,8 @@ MODELS = (
     Model("claude-opus-4-6", sampling=True, budget=True, tells=True),
     Model("claude-opus-4-7"),
     Model("claude-sonnet-5"),
-    Model("claude-sonnet-5-5"),
+    Model("claude-opus-5-5", off=None, forced=False),
+    Model("claude-sonnet-5-5", off="between_tools", forced=False),
     Model("claude-haiku-5-5"),
 )
 

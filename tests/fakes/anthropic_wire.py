@@ -130,4 +130,6 @@ def failure(fail: Fail) -> ApiError:
     message = fail.message or _MESSAGES.get(fail.status, f"Error {fail.status}.")
     wait = fail.retry if fail.retry_after is None else fail.retry_after
     headers = {} if wait is None else {"retry-after": f"{wait:g}" if isinstance(wait, float) else str(wait)}
+    if fail.retry_after_ms is not None:
+        headers["retry-after-ms"] = fail.retry_after_ms
     return ApiError(fail.status, message, headers=headers)

@@ -78,13 +78,15 @@ class Blocked:
 class Fail:
     """An error, `times` times; then whatever comes next.
 
-    `retry`: seconds of a RetryInfo. `retry_after`: the header, seconds or a date. `quota`: PerDay or PerMinute.
+    `retry`: seconds of a RetryInfo. `retry_after`: the header, seconds or a date; `retry_after_ms`: its namesake, which
+    Anthropic and OpenAI send. `quota`: PerDay or PerMinute.
     """
 
     status: int
     message: str = ""
     retry: float | None = None
     retry_after: float | str | None = None
+    retry_after_ms: str | None = None
     quota: str | None = None
     times: int = 1
 
