@@ -217,13 +217,16 @@ _NEWLINE = b"\r\n"
 _REASONS: dict[str, FinishReason] = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
+    "CONTINUATION": "length",
     "SAFETY": "content_filter",
     "RECITATION": "content_filter",
     "LANGUAGE": "content_filter",
     "BLOCKLIST": "content_filter",
     "PROHIBITED_CONTENT": "content_filter",
     "SPII": "content_filter",
+    "MODEL_ARMOR": "content_filter",
 }
+"""`CONTINUATION` ends what is longer than one request may decode: https://ai.google.dev/gemini-api/docs/latest-model."""
 
 _WORDS: dict[FinishReason, str] = {
     "stop": "STOP",

@@ -82,8 +82,8 @@ def _body(request: Request, losses: Losses) -> dict[str, Any]:
         body["generationConfig"] = config
     if tools := request.declared_tools:
         body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in tools]}]
-    if request.tool_choice is not None:
-        body["toolConfig"] = {"functionCallingConfig": _calling(request.tool_choice)}
+        if request.tool_choice is not None:  # without functions it is refused
+            body["toolConfig"] = {"functionCallingConfig": _calling(request.tool_choice)}
     return body
 
 

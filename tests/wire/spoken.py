@@ -1,6 +1,7 @@
 """Requests, answers and streams of every kind that Gemini's dialect can say, for hypothesis to try."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -87,9 +88,8 @@ requests = st.builds(
     thinking=thinking,
     schema=st.none() | mappings,
     tools=st.lists(tools, max_size=3).map(tuple),
-    tool_choice=choices,
     options=options,
-)
+).flatmap(lambda request: st.builds(replace, st.just(request), tool_choice=choices if request.tools else st.none()))
 
 
 @st.composite

@@ -94,8 +94,9 @@ def test_reads_the_first_of_several_candidates_and_what_it_does_not_know() -> No
     [
         ("STOP", "stop"),
         ("MAX_TOKENS", "length"),
+        ("CONTINUATION", "length"),
         *((word, "content_filter") for word in ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII")),
-        *((word, "content_filter") for word in ("LANGUAGE", "IMAGE_SAFETY", "IMAGE_RECITATION")),
+        *((word, "content_filter") for word in ("LANGUAGE", "IMAGE_SAFETY", "IMAGE_RECITATION", "MODEL_ARMOR")),
         *((word, "other") for word in ("OTHER", "MALFORMED_FUNCTION_CALL", "NO_IMAGE", "SOMETHING_NEW")),
     ],
 )

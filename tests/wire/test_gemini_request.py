@@ -40,6 +40,13 @@ def test_writes_only_what_was_set() -> None:
     assert body_of() == {"contents": [{"role": "user", "parts": [{"text": "Hello."}]}]}
 
 
+def test_says_nothing_of_calls_where_there_is_no_function() -> None:
+    search = [{"google_search": {}}]
+    assert "toolConfig" not in body_of(tool_choice="auto", options={"tools": search})
+    body = {"tools": [{"googleSearch": {}}], "toolConfig": {"functionCallingConfig": {"mode": "VALIDATED"}}}
+    assert json.loads(encode_request(asked(**body)).body)["toolConfig"] == body["toolConfig"]
+
+
 def test_writes_every_kind_of_part() -> None:
     parts = (
         Text("Look."),
