@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from boticelli_cli.messages import CachePoint, Media, Part, Text, Thought, ToolCall, ToolResult
 from boticelli_cli.wire.bedrock_converse_media import Struct, WireMedia, encode_media, media_of
 from boticelli_cli.wire.body import Losses, encode_json
@@ -38,6 +40,7 @@ class WireCall(Struct):
     tool_use_id: str
     name: str
     input: Any = None
+    type: str | None = None
 
 
 class WirePiece(Struct):
@@ -54,6 +57,13 @@ class WireResult(Struct):
     tool_use_id: str
     content: list[WirePiece]
     status: str | None = None
+    type: str | None = None
+
+
+class WireCitations(Struct):
+    """What a model says of documents; where it stands there, is passed over, as it is in streams."""
+
+    content: list[WirePiece] = msgspec.field(default_factory=list)
 
 
 class WireBlock(Struct):
@@ -66,15 +76,25 @@ class WireBlock(Struct):
     tool_result: WireResult | None = None
     reasoning_content: WireReasoning | None = None
     cache_point: WireCachePoint | None = None
+    citations_content: WireCitations | None = None
 
 
 def part_of(block: WireBlock) -> Part | None:
-    """A block as a value, or None for what no value says (guarded content, say). Raises ValueError for bad base64."""
+    """A block as a value, or None for what no value says: guarded content, say, or a tool that Bedrock runs itself.
+
+    Raises ValueError for bad base64.
+    """
     if block.text is not None:
         return Text(block.text)
+    if (cited := block.citations_content) is not None:
+        return Text("".join(piece.text or "" for piece in cited.content))
     if (call := block.tool_use) is not None:
+        if call.type is not None:
+            return None
         return ToolCall(call.name, call.input if isinstance(call.input, dict) else {}, call.tool_use_id)
     if (result := block.tool_result) is not None:
+        if result.type is not None:
+            return None
         return ToolResult("", _output(result.content), result.tool_use_id, is_error=result.status == "error")
     if (reasoning := block.reasoning_content) is not None:
         if (said := reasoning.reasoning_text) is not None:

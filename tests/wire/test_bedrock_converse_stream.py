@@ -302,6 +302,14 @@ def test_reads_a_whole_answer() -> None:
                     {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": "c2VhbA=="}}},
                     {"text": "Hello."},
                     {"neverHeardOf": {}},
+                    {"toolUse": {"toolUseId": "1", "name": "nova_grounding", "input": {}, "type": "server_tool_use"}},
+                    {"toolResult": {"toolUseId": "1", "content": [], "type": "nova_grounding_result"}},
+                    {
+                        "citationsContent": {
+                            "content": [{"text": " It "}, {"text": "is."}],
+                            "citations": [{"title": "A"}],
+                        }
+                    },
                 ],
             }
         },
@@ -310,7 +318,8 @@ def test_reads_a_whole_answer() -> None:
         "metrics": {"latencyMs": 300},
     }
     assert decode_response(json.dumps(body).encode()) == Response(
-        (Thought("Hm.", "c2VhbA=="), Text("Hello.")), Finish("stop", Usage(1, 2, total=3), provider_reason="end_turn")
+        (Thought("Hm.", "c2VhbA=="), Text("Hello."), Text(" It is.")),
+        Finish("stop", Usage(1, 2, total=3), provider_reason="end_turn"),
     )
 
 
