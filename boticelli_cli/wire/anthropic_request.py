@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from boticelli_cli.errors import UsageError
-from boticelli_cli.messages import CachePoint, Message, Part, Request, Text, ToolCall, ToolResult
+from boticelli_cli.messages import CachePoint, Media, Message, Part, Request, Text, ToolCall, ToolResult
 from boticelli_cli.wire.anthropic_blocks import IDS, Block, Struct, cache_point, encode_blocks, part_of
 from boticelli_cli.wire.anthropic_errors import PROVIDER
 from boticelli_cli.wire.anthropic_settings import (
@@ -50,6 +50,7 @@ def encode_request(request: Request, *, streamed: bool, bedrock: bool = False) -
     """
     losses = Losses()
     if bedrock:
+        request = replace(request, messages=tuple(_without_addresses(each, losses) for each in request.messages))
         body = {"anthropic_version": BEDROCK_VERSION, **_body(request, losses)}
     else:
         body = {"model": request.model, **_body(request, losses), **({"stream": True} if streamed else {})}
@@ -95,6 +96,27 @@ def encode_count(request: Request) -> bytes:
 def decode_count_request(body: bytes) -> Request:
     """What a client wants counted."""
     return decode_request(body)
+
+
+def _without_addresses(message: Message, losses: Losses) -> Message:
+    """A message without media that lie elsewhere: Bedrock fetches none.
+
+    https://platform.claude.com/docs/en/build-with-claude/vision.
+    """
+    parts: list[Part] = []
+    for part in message.parts:
+        if isinstance(part, ToolResult) and isinstance(part.output, tuple):
+            part = replace(part, output=tuple(piece for piece in part.output if _is_here(piece, losses)))
+        if _is_here(part, losses):
+            parts.append(part)
+    return replace(message, parts=tuple(parts))
+
+
+def _is_here(part: Part, losses: Losses) -> bool:
+    if not isinstance(part, Media) or part.data is not None or part.url is None:
+        return True
+    losses.add(f"{part.kind} addresses")
+    return False
 
 
 _COUNTED = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control")

@@ -8,7 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boticelli_cli.errors import ProviderError, StreamError
-from boticelli_cli.messages import Delta, Finish, Message, Request, Response, Text, TextDelta, ThinkingDelta, Usage
+from boticelli_cli.messages import (
+    Delta,
+    Finish,
+    Media,
+    Message,
+    Request,
+    Response,
+    Text,
+    TextDelta,
+    ThinkingDelta,
+    ToolCall,
+    ToolResult,
+    Usage,
+)
 from boticelli_cli.wire.bedrock_frames import FrameReader, encode_event_frame, encode_exception_frame
 from boticelli_cli.wire.bedrock_invoke import (
     InvokeBody,
@@ -46,6 +59,19 @@ def chunk(event: object) -> bytes:
 )
 def test_knows_claude_by_its_id(model: str, claude: bool) -> None:
     assert is_claude(model) is claude
+
+
+def test_media_that_lie_elsewhere_are_left_out_and_named() -> None:
+    picture = Media("image", "image/png", url="https://example.com/a.png")
+    report = Media("document", "application/pdf", url="https://example.com/a.pdf")
+    result = ToolResult("look", (Text("Seen."), picture), "1")
+    asked = (Message("assistant", (ToolCall("look", {}, "1"),)), Message("user", (result, report, Text("What is it?"))))
+    encoded = encode_request(Request(MODEL, asked))
+    assert json.loads(encoded.body)["messages"][-1]["content"] == [
+        {"type": "tool_result", "tool_use_id": "1", "content": [{"type": "text", "text": "Seen."}]},
+        {"type": "text", "text": "What is it?"},
+    ]
+    assert encoded.losses == ("image addresses", "document addresses")
 
 
 @given(streams(), st.integers(1, 400))
