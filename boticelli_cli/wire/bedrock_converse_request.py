@@ -287,12 +287,15 @@ def _said(body: _Body, model: str) -> Request:
 
 
 def _messages_of(messages: list[_Message]) -> tuple[Message, ...]:
-    """Messages whose tool results have the names of their calls, for the sake of dialects that tell them so."""
+    """Messages whose tool results have the names of their calls, for the sake of dialects that tell them so.
+
+    What the system says in between, which some models take, is something that the user says.
+    """
     names: dict[str | None, str] = {}
     said: list[Message] = []
     for message in messages:
-        if message.role not in ("user", "assistant"):
-            raise ValueError("a message's role is 'user' or 'assistant'")
+        if message.role not in ("user", "assistant", "system"):
+            raise ValueError("a message's role is 'user', 'assistant' or 'system'")
         parts: list[Part] = []
         for part in (part_of(block) for block in message.content):
             if isinstance(part, ToolCall):

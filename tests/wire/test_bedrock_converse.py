@@ -29,6 +29,13 @@ MODEL = "amazon.nova-pro-v1:0"
 HELLO = Message("user", (Text("Hello."),))
 
 
+def test_the_system_may_speak_in_between() -> None:
+    said = [{"role": role, "content": [{"text": text}]} for role, text in (("user", "Hello."), ("system", "Be brief."))]
+    request = decode_request(json.dumps({"messages": said}).encode(), MODEL)
+    assert request.messages == (HELLO, Message("user", (Text("Be brief."),)))
+    assert body_of(request)["messages"] == said
+
+
 def asking(*parts: Any, **settings: Any) -> Request:
     """Of one message, behind what asked for its results."""
     before = calls_of(*parts)
@@ -281,7 +288,7 @@ def test_media_of_nothing_are_an_error_of_the_caller() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"[]", b"{}", b'{"messages":[]}', b'{"messages":[{"role":"system","content":[]}]}', b"[" * 100_000,
+    [b"", b"[]", b"{}", b'{"messages":[]}', b'{"messages":[{"role":"tool","content":[]}]}', b"[" * 100_000,
      b'{"messages":[{"role":"user","content":[{"image":{"format":"png","source":{"bytes":"%"}}}]}]}',
      b'{"messages":[{"role":"user","content":[]}],"outputConfig":{"textFormat":{"structure":{"jsonSchema":{"schema":"{"}}}}}'],
     ids=range(8),
