@@ -25,8 +25,9 @@ class Pool:
 
     Those that nothing speaks against come first: of them the one with the lowest `priority`, then with the fewest
     requests under way, then the one that was used least recently; but a conversation keeps to its account for an hour,
-    while that is free. An account that rests after an error is asked when there is no other, at once and once: waiting
-    is for whoever retries. Of several errors the one that a wait helps most is raised. A sole account never rests.
+    while that is free. An account that rests after an error is asked when there is no other, or when the others have
+    failed in a way that no wait mends, at once and once: waiting is for whoever retries. Of several errors the one that
+    a wait helps most is raised. A sole account never rests.
 
     When all are full, requests wait in the order of their coming for any account. When all would hold a request back,
     the one that does so for the shortest time gets it. Pools of one provider share a `roster`, and with it leases,

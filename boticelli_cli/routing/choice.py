@@ -13,6 +13,7 @@ from boticelli_cli.routing.conversations import conversation_of
 from boticelli_cli.routing.cooldowns import Rest
 from boticelli_cli.routing.estimate import estimate_tokens
 from boticelli_cli.routing.line import Wait
+from boticelli_cli.routing.retries import schedule_of
 from boticelli_cli.routing.roster import Lease, Roster, Seat, Waiter
 
 __all__ = ["Choice", "Member"]
@@ -58,6 +59,7 @@ class Choice:
         self._is_sole = len(members) == 1
         self._conversation = None if self._is_sole else conversation_of(request)
         self.tried: dict[Seat, ProviderError] = {}
+        self._has_turned_to_the_resting = False
 
     async def lease(self) -> Lease | None:
         """A lease, as soon as there is one; `None` where there is no account left that is worth a try.
@@ -68,11 +70,13 @@ class Choice:
             return self._roster.take(seat)
         group = (id(self._members), self._request.model, frozenset(self.tried))
         waiter = Waiter(group, self._is_ready)
-        return await self._roster.wait(waiter, lambda: self._expect(waiter))
+        lease = await self._roster.wait(waiter, lambda: self._expect(waiter))
+        self._has_turned_to_the_resting |= lease is not None and self._rest_of(lease.seat) is not None
+        return lease
 
     def has_another(self) -> bool:
-        """Whether there is an account that nothing speaks against and that was not tried."""
-        return any(map(self._is_usable, self._members))
+        """Whether there is an account that was not tried, and that nothing speaks against, or that is the last hope."""
+        return any(map(self._is_usable, self._members)) or (self._may_turn_to_the_resting() and any(self._resting()))
 
     def keep(self, seat: Seat) -> None:
         """Have the conversation keep to an account that has answered."""
@@ -131,7 +135,7 @@ class Choice:
         if delays:
             waiter.serve(self._roster.unheld(min(delays, key=delays.__getitem__)))
             return None
-        return None if self.tried else self._among_the_resting(waiter)
+        return self._among_the_resting(waiter) if self._may_turn_to_the_resting() else None
 
     def _delays(self) -> dict[Seat, float]:
         """For how long accounts that have room would hold the request back, the best first; those that let it wait."""
@@ -153,9 +157,24 @@ class Choice:
         rests = (self._rest_of(seat) for seat in self._members if seat not in self.tried)
         return min((rest.until - _now() for rest in rests if rest is not None), default=math.inf)
 
+    def _may_turn_to_the_resting(self) -> bool:
+        """Whether one that rests may be asked, once: not where a wait may mend what the others have failed of."""
+        return not self._has_turned_to_the_resting and all(schedule_of(error) is None for error in self.tried.values())
+
+    def _resting(self) -> list[Seat]:
+        """Those to ask when there is no other, the first to be well first; after one that failed, no disabled one."""
+        untried = (seat for seat in self._members if seat not in self.tried)
+        return sorted((seat for seat in untried if not (self.tried and self._is_disabled(seat))), key=self._rank)
+
+    def _is_disabled(self, seat: Seat) -> bool:
+        rest = self._rest_of(seat)
+        return rest is not None and rest.kind == "disabled"
+
     def _among_the_resting(self, waiter: Waiter) -> Wait | None:
         """Serve the waiter with the account that will be well first, or have it wait for any: there is no other."""
-        seats = sorted(self._members, key=self._rank)
+        seats = self._resting()
+        if not seats:
+            return None
         for seat in seats:
             if self._rest_of(seat) is None:  # it has nothing left, and its driver will say so
                 waiter.serve(self._roster.unheld(seat))
@@ -163,7 +182,7 @@ class Choice:
             if not seat.is_full:
                 waiter.serve(self._roster.take(seat))
                 return None
-        waiter.suits = self._members.__contains__
+        waiter.suits = seats.__contains__
         return self._wait_for(seats, self._until_one_is_well())
 
     def _wait_for(self, seats: list[Seat], look_again: float) -> Wait:

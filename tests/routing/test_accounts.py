@@ -284,6 +284,46 @@ async def test_with_all_at_rest_the_first_to_be_well_is_asked_once() -> None:
     assert [told.asked, failed.asked, later.asked] == [1, 2, 2]
 
 
+@pytest.mark.parametrize(
+    "error",
+    [CredentialsError("no", status=401), QuotaError("no", status=429), RefusedError("no such model", status=404)],
+    ids=repr,
+)
+@in_virtual_time
+async def test_one_that_rests_is_asked_when_the_other_fails_for_longer(error: ProviderError) -> None:
+    """Of those that rest the first to be well."""
+    failed, later, told, refused = Key(failing(503)), Key(failing(500)), Key(failing(429)), Key(CredentialsError("no"))
+    accounts = pool(failed, later, told, refused, other := Key())
+    await ask(accounts)
+    other.errors.append(error)
+    assert (await ask(accounts)).text == "<"
+    assert [key.asked for key in (failed, later, told, refused, other)] == [2, 1, 1, 1, 2]
+
+
+@in_virtual_time
+async def test_of_those_that_rest_only_one_is_asked_when_the_other_fails_for_longer() -> None:
+    keys = [Key(failing(500), CredentialsError("no")) for _ in range(2)]
+    accounts = pool(*keys, other := Key())
+    await ask(accounts)
+    other.errors.append(CredentialsError("no"))
+    with pytest.raises(CredentialsError):
+        await ask(accounts)
+    assert [key.asked for key in (*keys, other)] == [2, 1, 2]
+
+
+@in_virtual_time
+async def test_none_that_is_no_longer_asked_is_asked_when_the_other_fails_for_longer() -> None:
+    refused = Key(*[CredentialsError("the key is wrong")] * 9)
+    accounts = pool(refused, other := Key())
+    for _ in range(3):
+        await ask(accounts, saying())
+        await asyncio.sleep(1801)
+    other.errors.append(QuotaError("no"))
+    with pytest.raises(QuotaError):
+        await ask(accounts, saying())
+    assert (refused.asked, other.asked) == (3, 4)
+
+
 @in_virtual_time
 async def test_accounts_that_all_fail_for_a_moment_lose_nothing_with_retries_around_them() -> None:
     keys = [Key(failing(503), failing(503)) for _ in range(2)]
