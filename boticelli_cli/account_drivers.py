@@ -148,6 +148,9 @@ def key_hint(provider: Provider, account: Account | None = None) -> str:
     if account is not None and account.variable is not None:
         otherwise = f"leave 'api_key' out there ({account.origin}), and: boticelli keys set {provider.name}"
         return f"set {account.variable}; or {otherwise}"
+    if account is not None and account.is_named:  # one that is written takes no key of the environment's
+        name = provider.name if account.name == provider.name else f"{provider.name}/{account.name}"
+        return f"give it one: boticelli keys set {name}"
     return _HINTS.get(provider.name, f"give it one: boticelli keys set {provider.name}")
 
 
@@ -164,7 +167,7 @@ def _about(account: Account, provider: Provider) -> str | None:
     if not account.has_key and account.project is None:
         if provider.from_project:
             return f"it was asked without a key; its address came with the project ({provider.named_by})"
-        return f"it was asked without a key; {key_hint(provider)}"
+        return f"it was asked without a key; {key_hint(provider, account)}"
     return f"it is the key of account '{account.name}'{_place(account)}" if account.is_named else None
 
 

@@ -94,4 +94,7 @@ def _unused(name: str, config: Config) -> list[str]:
         return []
     if first.withheld is not None:
         return [f"it is not used here: {first.withheld}"]
+    if "/" in name and name.partition("/")[2] not in (names := [account.name for account in accounts]):
+        near = did_you_mean(name.partition("/")[2], names) or f"; there are {', '.join(names)}"
+        return [f"it is not used here: {provider} has no account '{name.partition('/')[2]}'{near}"]
     return [f"it is not used here: account '{first.name}' comes first ({first.origin})"]

@@ -141,6 +141,13 @@ def test_says_when_a_key_is_not_used() -> None:
     assert done.err == "it is not used here: account 'openai' comes first ($OPENAI_API_KEY)\n"
 
 
+def test_says_when_a_key_is_of_an_account_that_there_is_not(folder: Path) -> None:
+    (folder / "boticelli.yaml").write_text("accounts: [{name: home, provider: anthropic}]")
+    done = boticelli("keys", "set", "anthropic/hoem", stdin=KEY)
+    assert done.err == "it is not used here: anthropic has no account 'hoem'; did you mean 'home'?\n"
+    assert "; there are home\n" in boticelli("keys", "set", "anthropic/work", stdin=KEY).err
+
+
 def test_knows_the_providers_of_the_configuration(folder: Path) -> None:
     (folder / "boticelli.yaml").write_text("providers: {mine: {dialect: openai, base_url: 'https://a.test/v1'}}")
     done = boticelli("keys", "set", "mine", stdin=KEY)

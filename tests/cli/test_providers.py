@@ -187,6 +187,19 @@ def test_a_hint_about_a_key_leads_to_one_that_would_be_used(
     assert f"hint: {hint.format(file=folder / 'home' / 'config.yaml')}" in done.err
 
 
+@pytest.mark.parametrize("address", ["", ", base_url: '{url}'"], ids=["vendor's", "own"])
+def test_a_written_account_without_a_key_is_not_sent_to_the_environment(
+    folder: Path, services: Services, address: str
+) -> None:
+    """Its key is not taken from there."""
+    ours = f"providers: {{anthropic: {{transformers: []{address.format(url=services.anthropic.url)}}}}}\n"
+    env = configure(folder, f"{ours}accounts: [{{name: work, provider: anthropic}}]\n", {"ANTHROPIC_API_KEY": "key"})
+    done = boticelli("stream", "-q", "-m", "claude-sonnet-5-5", "Hello.", env=env)
+    assert done.code == 3
+    assert "give it one: boticelli keys set anthropic/work" in done.err
+    assert "ANTHROPIC_API_KEY" not in done.err
+
+
 def test_a_name_that_is_nobodys_is_told_though_a_route_serves_it(folder: Path, services: Services) -> None:
     env = configure(folder, "routes: {default: claude-sonnet-5-5}\n", services.environ)
     done = boticelli("stream", "-m", "claude_sonnet", "Hello.", env=env)
