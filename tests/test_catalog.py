@@ -140,6 +140,8 @@ def test_does_not_take_a_model_for_another(model: str) -> None:
         ("gpt-5.1", {"sampling": False, "stop": False, "thinking_off": True}),
         ("gpt-5.2-chat-latest", {"sampling": False, "thinking": "none", "thinking_levels": ()}),
         ("gpt-5.6-sol", {"sampling": False, "stop": None, "thinking_off": True, "thinks_with_tools": False}),
+        ("gpt-6-luna", {"thinking_off": True, "thinks_with_tools": False}),
+        ("gpt-6-astra", {"thinking_off": False}),
         ("gpt-4o", {"sampling": None, "thinking": "none", "max_temperature": 2.0}),
         ("mistral.mistral-7b-instruct-v0:2", {"system": False, "tools": False}),
         ("us.meta.llama3-3-70b-instruct-v1:0", {"max_temperature": 1.0}),
