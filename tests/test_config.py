@@ -75,6 +75,7 @@ def test_an_empty_file_is_no_mistake(folder: Path, home: Path) -> None:
             ":1:40: account 1: gemini has no tier 'fre'; did you mean 'free'?",
         ),
         ("limits: {gemini: {models: {m: {rmp: 5}}}}", ":1:32: unknown key 'rmp'; did you mean 'rpm'?"),
+        ("limits: {gemini: {rpm: 5}}", ":1:19: 'rpm' is said of a model; write models: {MODEL: {rpm: …}}"),
         ("limits: {gemini: {models: {m: {rpm: -5}}}}", "'rpm' is -5; it must be at least 0"),
         ("limits: {gemni: {models: {}}}", ":1:10: unknown provider 'gemni'; did you mean 'gemini'?"),
         ("prices: {m: {input: 1}}", "'output' is missing"),

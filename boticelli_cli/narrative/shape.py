@@ -132,6 +132,8 @@ def _sentence(shape: type[BaseModel], path: DocumentPath, detail: ErrorDetails) 
     match detail["type"]:
         case "extra_forbidden":
             name = str(path[-1])
+            if name in _known_keys(shape, (*path[:-1], "models", name, name)):
+                return f"'{name}' is said of a model; write models: {{MODEL: {{{name}: …}}}}"
             return f"unknown key '{_without_key(path, name)}'{did_you_mean(name, _known_keys(shape, path))}"
         case "missing":
             return f"'{path[-1]}' is missing"
