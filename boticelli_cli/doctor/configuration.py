@@ -13,7 +13,18 @@ __all__ = ["files", "readable", "values"]
 _FILES = "Files"
 _VALUES = "Values"
 
-_SHOWN = ("model", "temperature", "top_p", "max_tokens", "thinking", "timeout", "retries", "stop", "context")
+_SHOWN = (
+    "model",
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "thinking",
+    "timeout",
+    "retries",
+    "stop",
+    "context",
+    "fallback",
+)
 """The settings whose values are told. What else there is may be long."""
 
 _MODEL = "BOTICELLI_MODEL"
@@ -61,7 +72,7 @@ def values(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
     for name, place in config.origins.items():
         if "." not in name and hasattr(config.settings, name) and not (over and name == "model"):
             value = getattr(config.settings, name)
-            yield Finding(_VALUES, name, f"{_told(value)}  ({place})" if name in _SHOWN else f"set  ({place})")
+            yield Finding(_VALUES, name, f"{_told(name, value)}  ({place})" if name in _SHOWN else f"set  ({place})")
     for name, place in config.origins.items():
         if name.startswith("routes.") and name.count(".") == 1:
             yield Finding(_VALUES, name, f"{_route(config, name.partition('.')[2])}  ({place})")
@@ -75,7 +86,9 @@ def values(config: Config, environ: Mapping[str, str]) -> Iterator[Finding]:
             yield Finding(_VALUES, f"${name}", "set, over the files")
 
 
-def _told(value: object) -> str:
+def _told(name: str, value: object) -> str:
+    if name == "fallback" and isinstance(value, tuple):
+        return " → ".join(value)
     return ", ".join(map(repr, value)) if isinstance(value, tuple) else str(value)
 
 

@@ -63,13 +63,14 @@ async def test_says_nothing_of_keys_that_it_has_not_looked_for(folder: Path) -> 
 async def test_says_where_each_value_came_from(folder: Path) -> None:
     environ = written(
         folder,
-        user="model: a\ntemperature: 1\nsystem: long\nroutes:\n  think: [rehearsal, gemini-3.8-flash]\n",
+        user="model: a\ntemperature: 1\nsystem: long\nfallback: [c, d]\nroutes:\n  think: [rehearsal, gemini-3.8-flash]\n",
         project="\nmodel: b\nlimits: {gemini: {models: {m: {rpm: 1}}}}\n",
     )
     findings = await found(folder, environ)
     assert findings["model"].text == f"b  ({folder}/boticelli.yaml:2)"
     assert findings["temperature"].text.endswith("home/config.yaml:2)")
     assert findings["system"].text.startswith("set  (")
+    assert findings["fallback"].text.startswith("c → d  (")
     assert findings["routes.think"].text.startswith("rehearsal → gemini-3.8-flash  (")
     assert findings["limits"].text.startswith("of 1 model  (")
     findings = await found(folder, environ, BOTICELLI_MODEL="c", BOTICELLI_QUIET="1")
