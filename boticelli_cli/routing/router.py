@@ -90,7 +90,8 @@ def _explicit(request: Request, routes: Routes, catalog: Catalog) -> Decision | 
     if _is_left_open(model):
         return UsageError("no model is named, and there is no 'default' among the routes")
     if (alias := _alias_of(model, routes)) is not None:
-        return Decision(alias.to, "alias", f"'{model}' is an alias, by '{alias.glob}'")
+        by = f", by '{alias.glob}'" if alias.glob != model else ""
+        return Decision(alias.to, "alias", f"'{model}' is an alias{by}")
     try:
         catalog.place(model)
     except UsageError as error:

@@ -52,7 +52,8 @@ def test_an_alias_matches_a_name_with_its_provider_and_without(model: str) -> No
 
 def test_an_alias_may_stand_for_a_name_that_is_nobodys() -> None:
     routes = Routes(aliases=(Alias("fast", ("gemini-3.8-flash", "gpt-6")),))
-    assert decided(asking("fast"), routes).chain == ("gemini-3.8-flash", "gpt-6")
+    expected = Decision(("gemini-3.8-flash", "gpt-6"), "alias", "'fast' is an alias")
+    assert decided(asking("fast"), routes) == expected
 
 
 @pytest.mark.parametrize("model", ["", "auto"])
