@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from boticelli_cli.catalog import EMBEDDED, Call, Catalog
 from boticelli_cli.config import Account, Config, Provider, key_store, state_folder
@@ -160,12 +161,15 @@ class Providers:
 
     def _unknown_hint(self, provider: str, model: str) -> str:
         """What to do about a model that a provider does not have, or not for this key."""
-        named_by = self._config.providers[provider].named_by
-        address = f"; or is the address wrong ({named_by})?" if named_by is not None else ""
+        asked = self._config.providers[provider]
+        address = f"; or is the address wrong ({asked.named_by})?" if asked.named_by is not None else ""
+        if asked.dialect == "openai" and asked.base_url is not None and urlsplit(asked.base_url).path in ("", "/"):
+            address += " It mostly ends in /v1"
         if self._catalog.find(f"{provider}/{model}") is not None:
             return f"not every key has every model; boticelli models lists others{address}"
         near = self._catalog.nearest(model, provider, today())
-        return f"boticelli models lists those that there are{near or address}"
+        lists = "boticelli models" if provider == asked.dialect else f"boticelli models --refresh --provider {provider}"
+        return f"{lists} lists those that there are{near or address}"
 
 
 def _spends_days(provider: Provider) -> bool:

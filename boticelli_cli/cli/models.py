@@ -81,7 +81,8 @@ def models(
         _print(found, shown_as, today)
         sys.stdout.flush()
         if not found and not options.quiet:
-            tell("no such model is known here; any other name that a provider has can be asked as PROVIDER/NAME")
+            ask = "" if refresh else "--refresh asks the providers; "
+            tell(f"no such model is known here; {ask}any other name that a provider has can be asked as PROVIDER/NAME")
         if options.verbose and not options.quiet:
             known = inventory.models(today, provider=provider, live=live, retired=True)
             gone = sum(model.is_gone(today) for model in known)

@@ -17,7 +17,7 @@ from boticelli_cli.wire.failure import without_secrets
 
 __all__ = ["PROVIDER", "BedrockAccess"]
 
-_REGION_HINT = "set AWS_REGION to where the models are to run, as us-east-1; or 'region' in the profile"
+_REGION_HINT = "set AWS_REGION to where the models are to run, as us-east-1; or 'region' in a profile or an account"
 _SERVICE = "bedrock"
 _LARGE = 1_000_000
 """Bytes that take a millisecond to sign; more of them are signed in a thread."""

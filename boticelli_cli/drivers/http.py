@@ -354,6 +354,8 @@ def _remedy(error: httpx.HTTPError, through: str) -> str:
         return "is there a network? is the name of the host right?"
     if isinstance(_root(error), ConnectionRefusedError):
         return "does a server run there? is the port right?"
+    if isinstance(_root(error), ssl.SSLError):
+        return "does the server there speak https, or is it http://?"
     return "is there a network, or a proxy to be set?"
 
 

@@ -69,7 +69,8 @@ def test_a_provider_without_known_models_is_no_failure() -> None:
     done = boticelli("models", "--provider", "openai", "--live")
     assert (done.code, done.out) == (0, "")
     assert done.err == (
-        "no such model is known here; any other name that a provider has can be asked as PROVIDER/NAME\n"
+        "no such model is known here; --refresh asks the providers; "
+        "any other name that a provider has can be asked as PROVIDER/NAME\n"
     )
     assert boticelli("models", "--provider", "openai", "-q").err == ""
 

@@ -200,6 +200,16 @@ def test_a_written_account_without_a_key_is_not_sent_to_the_environment(
     assert "ANTHROPIC_API_KEY" not in done.err
 
 
+def test_a_model_that_a_server_has_not_leads_to_its_list_and_to_its_address(folder: Path, services: Services) -> None:
+    ours = "providers: {{mine: {{dialect: openai, base_url: '{url}'}}}}"
+    lists = "hint: boticelli models --refresh --provider mine lists those that there are; or is the address wrong"
+    for url, end in ((services.local.url, " It mostly ends in /v1\n"), (f"{services.local.url}/v1", "?\n")):
+        env = configure(folder, ours.format(url=url), {})
+        done = boticelli("stream", "-q", "-m", "mine/nobody", "Hello.", env=env)
+        assert lists in done.err
+        assert done.err.endswith(end)
+
+
 def test_a_name_that_is_nobodys_is_told_though_a_route_serves_it(folder: Path, services: Services) -> None:
     env = configure(folder, "routes: {default: claude-sonnet-5-5}\n", services.environ)
     done = boticelli("stream", "-m", "claude_sonnet", "Hello.", env=env)

@@ -113,6 +113,7 @@ def test_without_a_region_says_what_to_set() -> None:
     with pytest.raises(CredentialsError, match="no region to ask Bedrock in") as raised:
         bedrock_driver(BedrockAccess())
     assert "AWS_REGION" in (raised.value.hint or "")
+    assert "an account" in (raised.value.hint or "")
 
 
 async def test_without_credentials_says_what_to_set() -> None:

@@ -114,6 +114,7 @@ async def test_says_that_a_port_speaks_no_tls(wide: bool) -> None:
         error = await failing(fake.url.replace("http:", "https:"), wide=wide)
     assert type(error) is UnreachableError
     assert "WRONG_VERSION_NUMBER" in error.message or "wrong version number" in error.message
+    assert error.hint == "does the server there speak https, or is it http://?"
 
 
 @both_transports
