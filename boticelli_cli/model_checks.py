@@ -47,11 +47,11 @@ def _check_act(act: Act, config: Config, catalog: Catalog, need_keys: bool) -> I
     try:
         decision = decide(request, config.routes, catalog, tokens=lambda request: 0)
     except UsageError as error:
-        near = catalog.nearest(request.model.rpartition("/")[2].lower(), "gemini", today())
+        near = _nearest(request.model, catalog)
         raise UsageError(f"{error.problems[0].message}{near}") from None
     if not decision.is_by_name:
         if request.model not in ("", AUTO, BACKGROUND):
-            near = catalog.nearest(request.model.rpartition("/")[2].lower(), "gemini", today())
+            near = _nearest(request.model, catalog)
             yield f"no model is known as '{request.model}', so the routes say which one answers{near}"
         for model in within_reach(request, config.routes):
             yield from _strange_address(config.providers.get(catalog.place(model).provider))
@@ -63,6 +63,14 @@ def _check_act(act: Act, config: Config, catalog: Catalog, need_keys: bool) -> I
             yield target.notice
         yield from _strange_address(config.providers.get(catalog.place(target.model).provider))
         yield from _check_model(act, request, target.model, catalog, is_first=target is targets[0])
+
+
+def _nearest(model: str, catalog: Catalog) -> str:
+    """The end of a sentence about a model that nobody is known for: who lists it, or one that is called alike."""
+    owner = next((each.provider for each in catalog.models() if each.id == model), None)
+    if owner is not None:
+        return f"; did you mean '{owner}/{model}'?"
+    return catalog.nearest(model.rpartition("/")[2].lower(), "gemini", today())
 
 
 def _sketch(act: Act) -> Request:

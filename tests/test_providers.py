@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from boticelli_cli.catalog import Catalog, Limits
+from boticelli_cli.catalog import Catalog, Limits, ListedModel
 from boticelli_cli.config import Account, Config, Provider
 from boticelli_cli.errors import CredentialsError, UsageError
 from boticelli_cli.limit_states import limits_of
@@ -49,6 +49,13 @@ def test_a_dry_run_needs_no_key_and_tells_that_there_is_none() -> None:
 def test_a_retired_name_is_told_once() -> None:
     acts = "".join(f"  a{n}: {{prompt: One., model: gemini-2.0-flash-live}}\n" for n in range(3))
     assert notices(acts) == ["gemini-2.0-flash-live was shut down on 2025-12-09; gemini-3.8-live answers instead"]
+
+
+def test_a_bare_name_leads_to_the_provider_that_lists_it() -> None:
+    catalog = CATALOG.with_providers(["ollama"]).with_listed("ollama", [ListedModel("llama3.3:8b", calls=("sse",))])
+    plan = make_plan(narrative("narrative: {name: n, model: 'llama3.3:8b'}\nacts: {a: One.}"))
+    with pytest.raises(UsageError, match="did you mean 'ollama/llama3.3:8b'"):
+        check_models(plan, KEYED, catalog)
 
 
 def test_a_setting_that_a_model_would_refuse_is_told() -> None:

@@ -37,6 +37,7 @@ class Standings:
         self._warn = warn or logging.getLogger(__name__).warning
         self._clock = clock
         self._read: dict[str, list[AccountState]] | None = None
+        self._warned: set[tuple[str, str]] = set()
 
     def recall(self, seat: Seat) -> None:
         """Know of an account what earlier processes knew. The first call reads the book."""
@@ -55,7 +56,8 @@ class Standings:
         if rest is None:
             return
         self._roster.rest(seat, rest)
-        if isinstance(error, CredentialsError):
+        if isinstance(error, CredentialsError) and (name, rest.kind) not in self._warned:
+            self._warned.add((name, rest.kind))
             self._warn(_warning(seat, name, rest))
         if self._book is not None:
             dated = replace(rest, until=self._clock() + rest.until - _now())

@@ -72,7 +72,7 @@ def describe_plan(plan: Plan) -> Iterator[str]:
     """A plan in words, a line an act."""
     for number, step in enumerate(plan.steps, 1):
         act = step.act
-        facts = [act.name, ", else ".join((act.settings.model or "", *(act.settings.fallback or ())))]
+        facts = [act.name, ", else ".join(dict.fromkeys((act.settings.model or "", *(act.settings.fallback or ()))))]
         facts.append(f"waits for {', '.join(step.waits_for)}" if step.waits_for else "starts at once")
         if step.sees_earlier or step.sees:
             facts.append("sees every earlier turn" if step.sees_earlier else f"sees {', '.join(step.sees)}")
