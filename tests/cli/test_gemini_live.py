@@ -16,7 +16,7 @@ import pytest
 from tests.cli.stories import write
 from tests.fakes.behaviours import Answer, Close
 from tests.fakes.gemini import FakeGemini
-from tests.fakes.gemini_answers import sine
+from tests.fakes.material import sine
 from tests.fakes.serving import serving, until
 from tests.process import Finished, Terminal, boticelli, start
 

@@ -17,7 +17,7 @@ from boticelli_cli.views.record import Record
 from tests.cli.stories import write
 from tests.fakes.behaviours import Answer
 from tests.fakes.gemini import FakeGemini
-from tests.fakes.gemini_answers import sine
+from tests.fakes.material import sine
 from tests.fakes.serving import serving
 from tests.pictures import gif, png
 from tests.process import Finished, boticelli

@@ -67,7 +67,7 @@ from tests.fakes.behaviours import (
     Silence,
     TruncatedClean,
 )
-from tests.fakes.gemini_answers import long_text
+from tests.fakes.material import long_text
 
 MODEL = "claude-haiku-4-5"
 NEW = "claude-sonnet-5-5"

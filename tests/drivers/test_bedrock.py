@@ -58,7 +58,7 @@ from tests.fakes.behaviours import (
     Silence,
     TruncatedClean,
 )
-from tests.fakes.gemini_answers import long_text
+from tests.fakes.material import long_text
 
 NOVA = "amazon.nova-pro-v1:0"
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"

@@ -41,7 +41,7 @@ from tests.fakes.behaviours import (
     TruncatedClean,
 )
 from tests.fakes.gemini import FakeGemini
-from tests.fakes.gemini_answers import long_text
+from tests.fakes.material import long_text
 
 SECRET = "AIzaSyRecognizable-0123456789abcdefghijk"
 

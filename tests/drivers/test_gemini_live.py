@@ -41,7 +41,7 @@ from tests.drivers.speaking import (
 )
 from tests.fakes.behaviours import Events, Interrupted, Long
 from tests.fakes.gemini import FakeGemini
-from tests.fakes.gemini_answers import long_text, sine
+from tests.fakes.material import long_text, sine
 
 PIECE = sine(0.04)
 PICTURE = Media("image", "image/png", data=b"png")

@@ -32,7 +32,7 @@ from tests.clock import run_virtual
 from tests.drivers.speaking import collect, driving, request, settle, sound_of, text_of
 from tests.fakes.behaviours import Answer, Behaviour, Close, Events, Fail, GoAway, Malformed, Silence, TruncatedClean
 from tests.fakes.gemini import FakeGemini
-from tests.fakes.gemini_answers import sine
+from tests.fakes.material import sine
 
 PIECE = sine(0.04)
 KEY = "AIzaSyA-very-secret-key-0123456789"

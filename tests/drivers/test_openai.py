@@ -59,7 +59,7 @@ from tests.fakes.behaviours import (
     Silence,
     TruncatedClean,
 )
-from tests.fakes.gemini_answers import dot, long_text, sine
+from tests.fakes.material import dot, long_text, sine
 from tests.fakes.openai import FakeOpenAI
 from tests.fakes.openai_wire import Flavour
 

@@ -9,28 +9,24 @@ What it can do is in `tests/fakes/behaviours.py`.
 
 import asyncio
 import json
-import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from aiohttp import web
 
-from tests.fakes.anthropic_answers import long_blocks, merged, sse, steps
+from tests.fakes.anthropic_answers import AnthropicSaying
 from tests.fakes.anthropic_checks import check_request, check_version
 from tests.fakes.anthropic_models import Model, table
 from tests.fakes.anthropic_wire import ApiError, Asked, Json, failure, tokens_of
-from tests.fakes.behaviours import Behaviour, Drop, Fail, Long, NotJSON, OneByteAtATime, Script, Silence
-from tests.fakes.gemini_answers import Cut, Garbled, Hold, Pause, Step
-from tests.fakes.serving import Served, port_arguments, serve_until_stopped
+from tests.fakes.behaviours import Behaviour, Fail
+from tests.fakes.playing import Playing, json_object
+from tests.fakes.serving import port_arguments, serve_until_stopped
 
 _LARGEST = 32 * 1024 * 1024
 
 
-class FakeAnthropic(Served):
-    """The service. `requests` are those that came in, `gone` those whose client left before the answer was whole.
-
-    `answers` go first; `script` takes more. `keys` are the good ones, `models` more model names.
-    """
+class FakeAnthropic(Playing):
+    """The service. `keys` are the good ones, `models` more model names."""
 
     def __init__(
         self,
@@ -38,53 +34,36 @@ class FakeAnthropic(Served):
         *,
         keys: Iterable[str] = ("test-key",),
         models: Iterable[str] = (),
-        keep_requests: bool = True,
-        port: int = 0,
-        tls_port: int = 0,
+        **served: Any,
     ) -> None:
-        super().__init__(port=port, tls_port=tls_port)
-        self.script = Script()
-        self.script.extend(answers)
+        super().__init__(answers, **served)
         self.keys = set(keys)
         self.models = table(*models)
-        self.requests: list[Asked] = []
-        self.gone: list[Asked] = []
-        self._keep = keep_requests
         self._cache: set[str] = set()
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        if request.path == "/-/state":
-            return web.json_response(self._state())
-        asked = Asked(request.method, request.path, dict(request.query), request.headers)
-        if self._keep:
-            self.requests.append(asked)
-        try:
-            return await self._answer(request, asked)
-        except ApiError as error:
-            asked.status = error.status
-            return web.Response(status=error.status, headers=error.headers, **_json(error.json))
-        except (asyncio.CancelledError, ConnectionError):
-            if not self._ending:
-                self.gone.append(asked)
-            raise
+    def asked(self, request: web.BaseRequest) -> Asked:
+        return Asked(request.method, request.path, dict(request.query), request.headers)
 
-    async def _answer(self, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
+    def refusal(self, behaviour: Behaviour, asked: Asked) -> ApiError | None:
+        return failure(behaviour) if isinstance(behaviour, Fail) else None
+
+    async def answer(self, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
         data = await request.read()
         if len(data) > _LARGEST:
             raise ApiError(413, "Request exceeds the maximum size")
         self._admit(asked)
         check_version(asked)
         if asked.method == "GET":
-            return web.Response(**_json(self._look_up(asked)))
+            return self.respond(self._look_up(asked))
         if asked.method != "POST" or asked.path not in ("/v1/messages", "/v1/messages/count_tokens"):
             raise ApiError(404, "Not found")
         asked.body = _parse(data)
         model = self._model(asked)
         if asked.path == "/v1/messages/count_tokens":
             check_request(asked, model, counts=True)
-            return web.Response(**_json({"input_tokens": asked.tokens}))
+            return self.respond({"input_tokens": asked.tokens})
         check_request(asked, model)
-        return await self._behave(self.script.choose(asked.model, asked.prompt, asked.key), request, asked, model)
+        return await self.play(request, asked, lambda: AnthropicSaying(asked, model, self._cached(asked)))
 
     def _admit(self, asked: Asked) -> None:
         if asked.key is None:
@@ -129,108 +108,12 @@ class FakeAnthropic(Served):
             "cache_read_input_tokens": count if is_there else 0,
         }
 
-    async def _behave(
-        self, behaviour: Behaviour, request: web.BaseRequest, asked: Asked, model: Model
-    ) -> web.StreamResponse:
-        match behaviour:
-            case Fail():
-                raise failure(behaviour)
-            case NotJSON(status, text):
-                asked.status = status
-                return web.Response(status=status, text=text, content_type="text/html")
-            case Drop(headers=False):
-                return _hang_up(request)
-            case Silence(headers=False):
-                await asyncio.Event().wait()
-        asked.status = 200
-        message_id = f"msg_01{secrets.token_hex(11)}"
-        taken = steps(behaviour, asked, model, message_id, self._cached(asked))
-        if not asked.streams:
-            return await _whole(request, taken)
-        response = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream; charset=utf-8", "request-id": f"req_01{secrets.token_hex(11)}"}
-        )
-        await response.prepare(request)
-        if isinstance(behaviour, Long):
-            for block in long_blocks(behaviour.chunks, asked, model, message_id):
-                await response.write(block)
-        else:
-            await _events(request, response, taken, one_byte=isinstance(behaviour, OneByteAtATime))
-        return response
 
-    def _state(self) -> Json:
-        return {
-            "connections": self.connections,
-            "requests": len(self.requests),
-            "running": self.running - 1,
-            "most_running": self.most_running,
-            "gone": len(self.gone),
-        }
-
-
-async def _events(
-    request: web.BaseRequest, response: web.StreamResponse, taken: Iterator[Step], *, one_byte: bool = False
-) -> None:
-    """Send steps as server-sent events."""
-    for step in taken:
-        match step:
-            case Pause(seconds):
-                await asyncio.sleep(seconds)
-            case Hold():
-                await asyncio.Event().wait()
-            case Cut(event):
-                await response.write(sse(event)[:90] if event else b"")
-                _hang_up(request)
-                return
-            case Garbled(text):
-                await response.write(f"event: content_block_delta\ndata: {text}\n\n".encode())
-            case _ if one_byte:
-                for byte in sse(step):
-                    await response.write(bytes([byte]))
-                    await asyncio.sleep(0)
-            case _:
-                await response.write(sse(step))
-
-
-async def _whole(request: web.BaseRequest, taken: Iterator[Step]) -> web.Response:
-    """Send steps as the one message that they amount to."""
-    events: list[Json] = []
-    for step in taken:
-        match step:
-            case Pause(seconds):
-                await asyncio.sleep(seconds)
-            case Hold():
-                await asyncio.Event().wait()
-            case Cut():
-                return _hang_up(request)
-            case Garbled(text):
-                return web.Response(text=text, content_type="application/json")
-            case {"type": "error", "error": {"type": kind, "message": message}}:
-                raise ApiError({"overloaded_error": 529, "rate_limit_error": 429}.get(kind, 500), message, kind=kind)
-            case _:
-                events.append(step)
-    return web.Response(**_json(merged(events)))
-
-
-def _hang_up(request: web.BaseRequest) -> web.Response:
-    """Close the connection, whatever is still to be said."""
-    if request.transport is not None:
-        request.transport.close()
-    return web.Response()
-
-
-def _parse(data: bytes) -> Any:
+def _parse(data: bytes) -> Json:
     try:
-        body = json.loads(data)
+        return json_object(data, "Input should be a valid dictionary or object to extract fields from")
     except ValueError as error:
         raise ApiError(400, f"The request body is not valid JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise ApiError(400, "Input should be a valid dictionary or object to extract fields from")
-    return body
-
-
-def _json(value: Any) -> dict[str, Any]:
-    return {"body": json.dumps(value, ensure_ascii=False).encode(), "content_type": "application/json"}
 
 
 def main() -> None:

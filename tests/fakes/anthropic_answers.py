@@ -1,131 +1,38 @@
-"""A behaviour as steps: what the fake Anthropic service sends, when it waits, and where it breaks off."""
+"""What the fake Anthropic service says: its events, and the message that they amount to."""
 
 import base64
 import json
-import re
+import secrets
 from collections.abc import Iterator
-from typing import Any, assert_never
+from typing import Any
 
 from tests.fakes.anthropic_models import Model
 from tests.fakes.anthropic_wire import Asked, Json, content_of, failure, text_of
-from tests.fakes.behaviours import (
-    Answer,
-    Behaviour,
-    Blocked,
-    Close,
-    Drop,
-    Empty,
-    Events,
-    Fail,
-    GoAway,
-    Huge,
-    InStreamError,
-    Interrupted,
-    Long,
-    Malformed,
-    NotJSON,
-    OneByteAtATime,
-    Silence,
-    TruncatedClean,
-    UnknownFields,
-    without_keywords,
-)
-from tests.fakes.gemini_answers import LONG_PERIOD, Cut, Garbled, Hold, Pause, Step, long_piece, pieces, sample, split
-
-_HALF = '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"half a'
+from tests.fakes.behaviours import Answer, Fail, without_keywords
+from tests.fakes.material import pieces, sample, split
+from tests.fakes.saying import Broken, Garbled, Pause, Saying, Step
 
 _REASONS = {"STOP": "end_turn", "MAX_TOKENS": "max_tokens", "SAFETY": "refusal"}
 
 
-def steps(behaviour: Behaviour, asked: Asked, model: Model, message_id: str, cached: Json) -> Iterator[Step]:
-    """What happens in the body of a response, in order. `cached` are the counts of its cache."""
-    say = Saying(asked, model, message_id, cached)
-    match behaviour:
-        case Answer():
-            yield from _answer(behaviour, say)
-        case Events(events):
-            yield from (dict(event) for event in events)
-        case Long(chunks):
-            yield from _answer(Answer(chunks=tuple(long_piece(number) for number in range(chunks))), say)
-        case Huge(size):
-            yield from _answer(Answer(chunks=("x" * size,)), say)
-        case OneByteAtATime(text):
-            yield from _answer(Answer(text, chunks=3), say)
-        case Empty(finish_reason):
-            yield say.start()
-            yield from say.end(finish_reason)
-        case Blocked(reason):
-            yield say.start()
-            yield from say.end("refusal", details={"type": "refusal", "category": "cyber", "explanation": reason})
-        case InStreamError(code, after):
-            yield from _first(after, say)
-            yield failure(Fail(code)).json
-        case Drop(after, inside):
-            yield from _first(after, say)
-            yield Cut(say.text("never seen whole") if inside else None)
-        case TruncatedClean(after):
-            yield from _first(after, say)
-        case Silence(after):
-            yield from _first(after, say)
-            yield Hold()
-        case Malformed(after):
-            yield from _first(after, say)
-            yield Garbled(_HALF)
-        case GoAway() | Close() | Interrupted() | UnknownFields():
-            yield from _answer(Answer(), say)
-        case Fail() | NotJSON():
-            raise AssertionError(f"{behaviour} has no body to stream")
-        case _:
-            assert_never(behaviour)
+class AnthropicSaying(Saying):
+    """Says it as server-sent events. `cached` are the counts of its cache."""
 
+    half = '{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"half a'
 
-def _first(chunks: int, say: "Saying") -> Iterator[Step]:
-    """Some chunks of an answer that is longer, and a moment between them, so that each arrives by itself."""
-    yield say.start()
-    yield say.open({"type": "text", "text": ""})
-    yield {"type": "ping"}
-    for number in range(chunks):
-        yield say.text(f"piece {number + 1} ")
-        yield Pause(0)
-
-
-def _answer(answer: Answer, say: "Saying") -> Iterator[Step]:
-    yield Pause(answer.first_delay)
-    yield say.start()
-    yield from say.thought(answer.thoughts)
-    if texts := pieces(answer, default_text(say.asked)):
-        yield say.open({"type": "text", "text": ""})
-        yield {"type": "ping"}
-        for piece in texts:
-            if say.spent_all:
-                break
-            yield say.text(piece)
-            yield Pause(answer.delay)
-        yield say.close()
-    for number, (name, arguments) in enumerate(answer.tool_calls, 1):
-        yield from say.call(name, dict(arguments), number)
-    reason = "tool_use" if answer.tool_calls and answer.finish_reason == "STOP" else answer.finish_reason
-    yield from say.end("max_tokens" if say.spent_all else reason, answer.usage)
-
-
-class Saying:
-    """Makes events, and counts what they hold."""
-
-    def __init__(self, asked: Asked, model: Model, message_id: str, cached: Json) -> None:
-        self.asked = asked
+    def __init__(self, asked: Asked, model: Model, cached: Json) -> None:
+        super().__init__(asked, asked.content.get("max_tokens"))
         self._model = model
-        self._id = message_id
+        self._id = f"msg_01{secrets.token_hex(11)}"
         self._cached = cached
         self._index = 0
-        self._spoken = 0
-        self._thought = 0
-        self._limit = asked.content.get("max_tokens")
+        self._open = False
 
     @property
-    def spent_all(self) -> bool:
-        return self._limit is not None and self._spoken + self._thought >= self._limit
+    def headers(self) -> dict[str, str]:
+        return {**super().headers, "request-id": f"req_01{secrets.token_hex(11)}"}
 
-    def start(self) -> Json:
+    def begin(self) -> Iterator[Json]:
         message = {
             "id": self._id,
             "type": "message",
@@ -136,52 +43,86 @@ class Saying:
             "stop_sequence": None,
             "usage": {**self._input(), "output_tokens": 1, "service_tier": "standard"},
         }
-        return {"type": "message_start", "message": message}
+        yield {"type": "message_start", "message": message}
 
-    def open(self, block: Json) -> Json:
+    def begin_text(self) -> Iterator[Json]:
+        yield self._begin({"type": "text", "text": ""})
+        yield {"type": "ping"}
+
+    def piece(self, text: str) -> Json:
+        return self._delta("text_delta", text=text)
+
+    def paced(self, answer: Answer) -> Iterator[Step]:
+        """Only the pieces of the text have pauses between them."""
+        yield from self._thoughts(answer.thoughts)
+        if texts := pieces(answer, default_text(self.asked)):
+            yield from self.begin_text()
+            for piece in texts:
+                if self.spent_all:
+                    break
+                yield self.text(piece)
+                yield Pause(answer.delay)
+            yield self._close()
+        for number, (name, arguments) in enumerate(answer.tool_calls, 1):
+            yield from self._call(name, dict(arguments), number)
+
+    def end(self, reason: str = "STOP", usage: Any = None, details: Json | None = None) -> Iterator[Json]:
+        if self._open:
+            yield self._close()
+        delta = {"stop_reason": _REASONS.get(reason, reason), "stop_sequence": None, "stop_details": details}
+        yield {"type": "message_delta", "delta": delta, "usage": dict(usage) if usage is not None else self._usage()}
+        yield {"type": "message_stop"}
+
+    def blocked(self, reason: str) -> Iterator[Json]:
+        yield from self.end("refusal", details={"type": "refusal", "category": "cyber", "explanation": reason})
+
+    def encode(self, step: Step) -> bytes:
+        match step:
+            case Garbled():
+                kind, told = "content_block_delta", self.half
+            case Broken(status):
+                kind, told = "error", json.dumps(failure(Fail(status)).json)
+            case _:
+                kind, told = step["type"], json.dumps(step, ensure_ascii=False)
+        return f"event: {kind}\ndata: {told}\n\n".encode()
+
+    def whole(self, events: list[Json]) -> Json:
+        return merged(events)
+
+    def _begin(self, block: Json) -> Json:
+        self._open = True
         return {"type": "content_block_start", "index": self._index, "content_block": block}
 
-    def close(self) -> Json:
+    def _close(self) -> Json:
+        self._open = False
         self._index += 1
         return {"type": "content_block_stop", "index": self._index - 1}
 
-    def delta(self, kind: str, **fields: Any) -> Json:
+    def _delta(self, kind: str, **fields: Any) -> Json:
         return {"type": "content_block_delta", "index": self._index, "delta": {"type": kind, **fields}}
 
-    def text(self, text: str) -> Json:
-        words = re.findall(r"\s*\S+\s*", text)
-        if self._limit is not None and len(words) > (left := max(0, self._limit - self._spoken - self._thought)):
-            words, text = words[:left], "".join(words[:left])
-        self._spoken += len(words)
-        return self.delta("text_delta", text=text)
-
-    def thought(self, thoughts: str | None) -> Iterator[Json]:
+    def _thoughts(self, thoughts: str | None) -> Iterator[Json]:
         """What it thinks, when it is asked to; it is sealed, told or not."""
         how = self.asked.thinking
         if how["type"] in ("disabled", "between_tools"):
             return
         told = thoughts or f"Thinking about: {without_keywords(self.asked.prompt)}"
         self._thought += len(told.split())
-        yield self.open({"type": "thinking", "thinking": "", "signature": ""})
+        yield self._begin({"type": "thinking", "thinking": "", "signature": ""})
         if how.get("display", "summarized" if self._model.tells else "omitted") == "summarized":
             for piece in split(told, None):
-                yield self.delta("thinking_delta", thinking=piece)
-        yield self.delta("signature_delta", signature=seal(told))
-        yield self.close()
+                yield self._delta("thinking_delta", thinking=piece)
+        yield self._delta("signature_delta", signature=seal(told))
+        yield self._close()
 
-    def call(self, name: str, arguments: Json, number: int) -> Iterator[Json]:
+    def _call(self, name: str, arguments: Json, number: int) -> Iterator[Json]:
         call = {"type": "tool_use", "id": f"toolu_{self._id.removeprefix('msg_')}{number}", "name": name, "input": {}}
-        yield self.open(call)
-        yield self.delta("input_json_delta", partial_json="")
+        yield self._begin(call)
+        yield self._delta("input_json_delta", partial_json="")
         said = json.dumps(arguments, ensure_ascii=False)
         for at in range(0, len(said) if arguments else 0, 7):
-            yield self.delta("input_json_delta", partial_json=said[at : at + 7])
-        yield self.close()
-
-    def end(self, reason: str, usage: Any = None, details: Json | None = None) -> Iterator[Json]:
-        delta = {"stop_reason": _REASONS.get(reason, reason), "stop_sequence": None, "stop_details": details}
-        yield {"type": "message_delta", "delta": delta, "usage": dict(usage) if usage is not None else self._usage()}
-        yield {"type": "message_stop"}
+            yield self._delta("input_json_delta", partial_json=said[at : at + 7])
+        yield self._close()
 
     def _input(self) -> Json:
         return {"input_tokens": self.asked.tokens - sum(self._cached.values()), **self._cached}
@@ -251,18 +192,3 @@ def merged(events: list[Json]) -> Json:
                 message |= event["delta"]
                 message["usage"] |= event["usage"]
     return message
-
-
-def long_blocks(chunks: int, asked: Asked, model: Model, message_id: str) -> Iterator[bytes]:
-    """The events of a Long answer in blocks of a thousand, prepared once."""
-    say = Saying(asked, model, message_id, {})
-    yield sse(say.start()) + sse(say.open({"type": "text", "text": ""}))
-    events = [sse(say.delta("text_delta", text=long_piece(number))) for number in range(min(chunks, LONG_PERIOD))]
-    block = b"".join(events)
-    yield from (block for _ in range(chunks // LONG_PERIOD))
-    yield b"".join(events[: chunks % LONG_PERIOD])
-    yield sse(say.close()) + b"".join(sse(event) for event in say.end("end_turn", {"output_tokens": chunks}))
-
-
-def sse(event: Json) -> bytes:
-    return f"event: {event['type']}\ndata: {json.dumps(event, ensure_ascii=False)}\n\n".encode()

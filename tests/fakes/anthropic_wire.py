@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.fakes.behaviours import Fail
+from tests.fakes.playing import ServiceError
 
 Json = dict[str, Any]
 
@@ -83,15 +84,13 @@ def tokens_of(block: Json) -> int:
     return len(block["text"].split()) if block["type"] == "text" else 100
 
 
-class ApiError(Exception):
+class ApiError(ServiceError):
     """An error that the service answers with."""
 
     def __init__(self, status: int, message: str, *, kind: str = "", headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.headers = dict(headers or {})
         error = {"type": kind or KINDS.get(status, "api_error"), "message": message}
-        self.json: Json = {"type": "error", "error": error, "request_id": "req_011CSHoEeqs5C35K2UUqR7Fy"}
+        told = {"type": "error", "error": error, "request_id": "req_011CSHoEeqs5C35K2UUqR7Fy"}
+        super().__init__(status, message, told, headers)
 
 
 KINDS = {

@@ -2,20 +2,60 @@
 
 import base64
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Protocol
 
 from boticelli_cli.wire.bedrock_frames import encode_event_frame
-from tests.fakes.bedrock_answers import Call, End, Piece, Said, Thought, Verbatim
 from tests.fakes.bedrock_wire import Asked, Json
 
 SEAL = "c2VhbGVkIGJ5IHRoZSBmYWtl"
 
 
-class Voice(Protocol):
-    def begin(self) -> Iterator[bytes]: ...
+@dataclass(frozen=True)
+class Begin:
+    """Before all else."""
 
+
+@dataclass(frozen=True)
+class Piece:
+    """More of the text."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Thought:
+    text: str
+
+
+@dataclass(frozen=True)
+class Call:
+    id: str
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class End:
+    """`usage` is input and output, or what the behaviour wants said."""
+
+    reason: str
+    usage: tuple[int, int] | Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Verbatim:
+    """An event of the test's own."""
+
+    event: Json
+
+
+Said = Begin | Piece | Thought | Call | End | Verbatim
+
+
+class Voice(Protocol):
     def say(self, said: Said) -> Iterator[bytes]:
         """The frames of what is said."""
         ...
@@ -34,13 +74,13 @@ class Converse:
         self._index = 0
         self._open: type[Said] | None = None
 
-    def begin(self) -> Iterator[bytes]:
-        yield event("messageStart", {"role": "assistant"})
-
     def say(self, said: Said) -> Iterator[bytes]:
         if self._open is not None and type(said) is not self._open:
             yield from self._close()
         match said:
+            case Begin():
+                yield event("messageStart", {"role": "assistant"})
+                return
             case Piece(text):
                 yield self._delta({"text": text})
             case Thought(text):
@@ -106,18 +146,13 @@ class Anthropic:
         self._index = 0
         self._open: type[Said] | None = None
 
-    def begin(self) -> Iterator[bytes]:
-        yield chunk(
-            {
-                "type": "message_start",
-                "message": self._message([], None, {"input_tokens": self._asked.tokens, "output_tokens": 1}),
-            }
-        )
-
     def say(self, said: Said) -> Iterator[bytes]:
         if self._open is not None and type(said) is not self._open:
             yield from self._close()
         match said:
+            case Begin():
+                usage = {"input_tokens": self._asked.tokens, "output_tokens": 1}
+                yield chunk({"type": "message_start", "message": self._message([], None, usage)})
             case Piece(text):
                 yield from self._start(Piece, {"type": "text", "text": ""})
                 yield self._delta({"type": "text_delta", "text": text})
@@ -199,11 +234,6 @@ def event(name: str, payload: Any) -> bytes:
 def chunk(said: Json) -> bytes:
     data = base64.b64encode(json.dumps(said, ensure_ascii=False).encode()).decode()
     return event("chunk", {"bytes": data, "p": "abcdefghijkl"})
-
-
-def frames(voice: Voice, said: Iterable[Said]) -> Iterator[bytes]:
-    for each in said:
-        yield from voice.say(each)
 
 
 def _anthropic_usage(end: End) -> Json:

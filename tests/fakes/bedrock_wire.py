@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from tests.fakes.behaviours import Fail
+from tests.fakes.playing import ServiceError
 
 Json = dict[str, Any]
 
@@ -104,18 +105,13 @@ def text_of(blocks: list[Json]) -> str:
     return "\n".join(block["text"] for block in blocks if isinstance(block.get("text"), str))
 
 
-class ApiError(Exception):
+class ApiError(ServiceError):
     """An error that the service answers with."""
 
     def __init__(self, status: int, name: str, message: str, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(message)
-        self.status = status
+        kind = f"{name}:http://internal.amazon.com/coral/com.amazon.bedrock/"
+        super().__init__(status, message, {"message": message}, {"x-amzn-ErrorType": kind, **(headers or {})})
         self.name = name
-        self.headers = {
-            "x-amzn-ErrorType": f"{name}:http://internal.amazon.com/coral/com.amazon.bedrock/",
-            **(headers or {}),
-        }
-        self.body = json.dumps({"message": message}).encode()
 
 
 NAMES = {

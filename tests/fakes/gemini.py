@@ -10,14 +10,13 @@ What it can do is in `tests/fakes/behaviours.py`.
 import asyncio
 import json
 import re
-import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from aiohttp import web
 
-from tests.fakes.behaviours import Behaviour, Drop, Fail, Long, NotJSON, OneByteAtATime, Script, Silence
-from tests.fakes.gemini_answers import Cut, Garbled, Hold, Pause, Step, long_blocks, merged, sse, steps
+from tests.fakes.behaviours import Behaviour, Fail
+from tests.fakes.gemini_answers import GeminiSaying
 from tests.fakes.gemini_checks import check_count, check_request
 from tests.fakes.gemini_files import Files
 from tests.fakes.gemini_live import LiveService
@@ -32,7 +31,8 @@ from tests.fakes.gemini_wire import (
     no_key,
     unknown_model,
 )
-from tests.fakes.serving import Served, port_arguments, serve_until_stopped
+from tests.fakes.playing import Playing, ServiceError, json_object
+from tests.fakes.serving import port_arguments, serve_until_stopped
 
 _VERSION = r"/(?P<version>v1|v1beta|v1alpha|v1beta1)"
 _VERTEX = r"(?P<vertex>/(?:projects/[^/]+/locations/[^/]+/)?publishers/google)"
@@ -42,11 +42,8 @@ _FILE = re.compile(rf"{_VERSION}/(?P<name>files(?:/[^/]+)?)")
 _UPLOAD = re.compile(r"/upload/(?P<version>v1|v1beta|v1alpha)/files")
 
 
-class FakeGemini(Served):
-    """The service. `requests` are those that came in, `gone` those whose client left before the answer was whole.
-
-    `answers` go first; `script` takes more. `keys` and `tokens` are the good ones, `models` more model names.
-    """
+class FakeGemini(Playing):
+    """The service. `keys` and `tokens` are the good ones, `models` more model names."""
 
     def __init__(
         self,
@@ -55,42 +52,35 @@ class FakeGemini(Served):
         keys: Iterable[str] = ("test-key",),
         tokens: Iterable[str] = ("test-token",),
         models: Iterable[str] = (),
-        keep_requests: bool = True,
-        port: int = 0,
-        tls_port: int = 0,
+        **served: Any,
     ) -> None:
-        super().__init__(port=port, tls_port=tls_port)
-        self.script = Script()
-        self.script.extend(answers)
+        super().__init__(answers, **served)
         self.keys = set(keys)
         self.tokens = set(tokens)
         self.models = table(*models)
         self.files = Files()
         self.live = LiveService(self.script, self.models, self.keys, self.tokens)
-        self.requests: list[Asked] = []
-        self.gone: list[Asked] = []
-        self._keep = keep_requests
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path.startswith("/ws/"):
             return await self.live.handle(request, ending=lambda: self._ending)
-        if request.path == "/-/state":
-            return web.json_response(self._state())
-        asked = Asked(request.method, request.path, dict(request.query), request.headers)
-        if self._keep:
-            self.requests.append(asked)
-        try:
-            return await self._answer(request, asked)
-        except ApiError as error:
-            asked.status = error.code
-            told: Any = [error.json] if asked.streams and not asked.sse else error.json
-            return web.Response(status=error.code, headers=error.headers, **_json(told))
-        except (asyncio.CancelledError, ConnectionError):
-            if not self._ending:
-                self.gone.append(asked)
-            raise
+        return await super().handle(request)
 
-    async def _answer(self, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
+    def asked(self, request: web.BaseRequest) -> Asked:
+        return Asked(request.method, request.path, dict(request.query), request.headers)
+
+    def refusal(self, behaviour: Behaviour, asked: Asked) -> ApiError | None:
+        return failure(behaviour, asked.model) if isinstance(behaviour, Fail) else None
+
+    def refuse(self, asked: Asked, error: ServiceError) -> web.Response:
+        told: Any = [error.json] if asked.streams and not asked.sse else error.json
+        return self.respond(told, status=error.status, headers=error.headers)
+
+    def respond(self, value: Any, **options: Any) -> web.Response:
+        text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
+        return web.Response(text=text, content_type="application/json", charset="UTF-8", **options)
+
+    async def answer(self, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
         data = await request.read()
         if _UPLOAD.fullmatch(asked.path) and "upload_id" in asked.query:
             return self.files.take(asked, data)
@@ -104,7 +94,7 @@ class FakeGemini(Served):
             return await self._ask(request, asked, len(data))
         if _UPLOAD.fullmatch(asked.path):
             return self.files.start(asked, f"{request.scheme}://{request.host}")
-        return web.Response(**_json(self._look_up(asked)))
+        return self.respond(self._look_up(asked))
 
     def _admit(self, asked: Asked) -> None:
         """Let good keys in, and good tokens."""
@@ -150,135 +140,17 @@ class FakeGemini(Served):
         if not generates:
             count = check_count(asked).tokens
             details = [{"modality": "TEXT", "tokenCount": count}]
-            return web.Response(**_json({"totalTokens": count, "promptTokensDetails": details}))
+            return self.respond({"totalTokens": count, "promptTokensDetails": details})
         check_request(asked, size)
         self.files.check_used(asked.content["contents"])
-        return await self._behave(self.script.choose(asked.model, asked.prompt, asked.key), request, asked)
-
-    async def _behave(self, behaviour: Behaviour, request: web.BaseRequest, asked: Asked) -> web.StreamResponse:
-        response_id = secrets.token_urlsafe(16)
-        match behaviour:
-            case Fail():
-                raise failure(behaviour, asked.model)
-            case NotJSON(status, text):
-                asked.status = status
-                return web.Response(status=status, text=text, content_type="text/html")
-            case Drop(headers=False):
-                return _hang_up(request)
-            case Silence(headers=False):
-                await asyncio.Event().wait()
-        asked.status = 200
-        taken = steps(behaviour, asked, response_id)
-        if not asked.streams:
-            return await _whole(request, taken)
-        response = web.StreamResponse(
-            headers={"Content-Type": "text/event-stream" if asked.sse else "application/json"}
-        )
-        await response.prepare(request)
-        if not asked.sse:
-            await _array(request, response, taken)
-        elif isinstance(behaviour, Long):
-            for block in long_blocks(behaviour.chunks, asked, response_id):
-                await response.write(block)
-        else:
-            await _events(request, response, taken, one_byte=isinstance(behaviour, OneByteAtATime))
-        return response
-
-    def _state(self) -> Json:
-        return {
-            "connections": self.connections,
-            "requests": len(self.requests),
-            "running": self.running - 1,
-            "most_running": self.most_running,
-            "gone": len(self.gone),
-        }
+        return await self.play(request, asked, lambda: GeminiSaying(asked))
 
 
-async def _events(
-    request: web.BaseRequest, response: web.StreamResponse, taken: Iterator[Step], *, one_byte: bool = False
-) -> None:
-    """Send steps as server-sent events."""
-    for step in taken:
-        match step:
-            case Pause(seconds):
-                await asyncio.sleep(seconds)
-            case Hold():
-                await asyncio.Event().wait()
-            case Cut(event):
-                await response.write(sse(event)[:40] if event else b"")
-                _hang_up(request)
-                return
-            case Garbled(text):
-                await response.write(f"data: {text}\r\n\r\n".encode())
-            case _ if one_byte:
-                for byte in sse(step):
-                    await response.write(bytes([byte]))
-                    await asyncio.sleep(0)
-            case _:
-                await response.write(sse(step))
-
-
-async def _array(request: web.BaseRequest, response: web.StreamResponse, taken: Iterator[Step]) -> None:
-    """Send steps as the elements of one JSON array, which is what a stream is without `alt=sse`."""
-    before = "["
-    for step in taken:
-        match step:
-            case Pause(seconds):
-                await asyncio.sleep(seconds)
-                continue
-            case Hold():
-                await asyncio.Event().wait()
-            case Cut():
-                _hang_up(request)
-                return
-            case Garbled(text):
-                await response.write((before + text).encode())
-            case _:
-                await response.write((before + json.dumps(step, ensure_ascii=False, indent=2)).encode())
-        before = "\r\n,\r\n"
-    await response.write(b"\r\n]")
-
-
-async def _whole(request: web.BaseRequest, taken: Iterator[Step]) -> web.Response:
-    """Send steps as the one response that they amount to."""
-    events: list[Json] = []
-    for step in taken:
-        match step:
-            case Pause(seconds):
-                await asyncio.sleep(seconds)
-            case Hold():
-                await asyncio.Event().wait()
-            case Cut():
-                return _hang_up(request)
-            case Garbled(text):
-                return web.Response(text=text, content_type="application/json")
-            case {"error": {"code": code, "message": message}}:
-                raise ApiError(code, message)
-            case _:
-                events.append(step)
-    return web.Response(**_json(merged(events)))
-
-
-def _hang_up(request: web.BaseRequest) -> web.Response:
-    """Close the connection, whatever is still to be said."""
-    if request.transport is not None:
-        request.transport.close()
-    return web.Response()
-
-
-def _parse(data: bytes) -> Any:
+def _parse(data: bytes) -> Json:
     try:
-        body = json.loads(data)
+        return json_object(data, "Root element must be a message.")
     except ValueError as error:
         raise ApiError(400, f"Invalid JSON payload received. {error}") from None
-    if not isinstance(body, dict):
-        raise ApiError(400, "Invalid JSON payload received. Root element must be a message.")
-    return body
-
-
-def _json(value: Any) -> dict[str, Any]:
-    text = json.dumps(value, ensure_ascii=False, indent=2) + "\n"
-    return {"body": text.encode(), "content_type": "application/json", "charset": "UTF-8"}
 
 
 def main() -> None:

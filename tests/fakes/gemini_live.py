@@ -62,7 +62,7 @@ class LiveService:
             raise web.HTTPNotFound
         if self.refusals:
             error = failure(self.refusals.pop(0))
-            return web.json_response(error.json, status=error.code, headers=error.headers)
+            return web.json_response(error.json, status=error.status, headers=error.headers)
         ws = web.WebSocketResponse(compress=False, max_msg_size=0, autoclose=False, timeout=1.0)
         await ws.prepare(request)
         session = Session(len(self.sessions) + 1, ws=ws, transport=request.transport, key=_key(request))

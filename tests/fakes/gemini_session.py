@@ -102,7 +102,7 @@ def refusal(error: ApiError | RefusedError) -> tuple[int, str]:
     """The code and the reason to close with."""
     if isinstance(error, RefusedError):
         return error.code, str(error)
-    return (1008 if error.code in (401, 403, 404) else 1007), str(error)
+    return (1008 if error.status in (401, 403, 404) else 1007), str(error)
 
 
 def _short(reason: str) -> bytes:

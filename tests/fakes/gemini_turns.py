@@ -26,11 +26,13 @@ from tests.fakes.behaviours import (
     TruncatedClean,
     UnknownFields,
 )
-from tests.fakes.gemini_answers import Garbled, Hold, Pause, echo, long_piece, pieces, sine
+from tests.fakes.gemini_answers import HALF, echo
 from tests.fakes.gemini_checks import check_fields, check_turn
 from tests.fakes.gemini_models import Live
 from tests.fakes.gemini_session import RefusedError, Session, receive, refusal
 from tests.fakes.gemini_wire import ApiError, Json, failure, text_of, tokens
+from tests.fakes.material import long_piece, pieces, sine
+from tests.fakes.saying import Garbled, Hold, Pause
 
 _REALTIME = frozenset("mediaChunks audio audioStreamEnd video text activityStart activityEnd".split())
 _MESSAGES = frozenset({"setup", "clientContent", "realtimeInput", "toolResponse"})
@@ -154,8 +156,8 @@ class Turns:
                     case _Closing(code, reason):
                         await session.close(code, reason)
                         return
-                    case Garbled(text):
-                        await session.send(text)
+                    case Garbled():
+                        await session.send(HALF)
                     case dict():
                         await session.send(step)
         except ConnectionError:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from tests.fakes.behaviours import Fail
+from tests.fakes.playing import ServiceError
 
 Json = dict[str, Any]
 
@@ -70,7 +71,7 @@ def tokens(turn: Json) -> int:
     return sum(len(part["text"].split()) if "text" in part else 258 for part in turn.get("parts", []))
 
 
-class ApiError(Exception):
+class ApiError(ServiceError):
     """An error that the service answers with."""
 
     def __init__(
@@ -82,11 +83,8 @@ class ApiError(Exception):
         details: list[Json] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.headers = dict(headers or {})
         error = {"code": code, "message": message, "status": status or STATUSES.get(code, "UNKNOWN")}
-        self.json: Json = {"error": {**error, **({"details": details} if details else {})}}
+        super().__init__(code, message, {"error": {**error, **({"details": details} if details else {})}}, headers)
 
 
 STATUSES = {

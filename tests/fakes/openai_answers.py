@@ -1,38 +1,17 @@
-"""A behaviour as steps: what the fake OpenAI service sends, when it waits, and where it breaks off."""
+"""What the fake OpenAI service says: its chunks, and the whole answer that they amount to."""
 
 import base64
 import json
-import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any
 
-from tests.fakes.behaviours import (
-    Answer,
-    Behaviour,
-    Blocked,
-    Close,
-    Drop,
-    Empty,
-    Events,
-    Fail,
-    GoAway,
-    Huge,
-    InStreamError,
-    Interrupted,
-    Long,
-    Malformed,
-    NotJSON,
-    OneByteAtATime,
-    Silence,
-    TruncatedClean,
-    UnknownFields,
-    without_keywords,
-)
-from tests.fakes.gemini_answers import LONG_PERIOD, Cut, Garbled, Hold, Pause, long_piece, pieces, sample, split
+from tests.fakes.behaviours import Answer, Fail, without_keywords
+from tests.fakes.material import pieces, sample, split
 from tests.fakes.openai_checks import results_of
-from tests.fakes.openai_wire import Asked, Json, failure
+from tests.fakes.openai_wire import Asked, Json, failure, told
+from tests.fakes.saying import Broken, Garbled, Saying, Step
 
 
 @dataclass(frozen=True)
@@ -47,152 +26,42 @@ class Done:
     """The end mark."""
 
 
-Step = Json | Pause | Cut | Hold | Garbled | Comment | Done
-
-_GARBLED = Garbled('{"choices": [{"index": 0, "delta": {"content": "half a')
 _REASONS = {"STOP": "stop", "MAX_TOKENS": "length", "SAFETY": "content_filter", "RECITATION": "content_filter"}
 
 
-def steps(behaviour: Behaviour, asked: Asked) -> Iterator[Step]:
-    """What happens in the body of a response, in order."""
-    say = Saying(asked)
-    if asked.flavour == "openrouter":
-        yield Comment()
-    match behaviour:
-        case Answer():
-            yield from _answer(behaviour, say)
-        case Events(events):
-            yield from (dict(event) for event in events)
-        case Long(chunks):
-            yield from (say.text(long_piece(number)) for number in range(chunks))
-            yield from say.end()
-        case Huge(size):
-            yield from _answer(Answer(chunks=("x" * size,)), say)
-        case OneByteAtATime(text):
-            yield from _answer(Answer(text, chunks=3), say)
-        case Empty(finish_reason):
-            yield say.delta({"role": "assistant", "content": ""})
-            yield from say.end(finish_reason)
-        case InStreamError(code, after):
-            yield from _first(after, say)
-            yield say.error(code)
-        case Drop(after, inside):
-            yield from _first(after, say)
-            yield Cut(say.text("never seen whole") if inside else None)
-        case TruncatedClean(after):
-            yield from _first(after, say)
-        case Silence(after):
-            yield from _first(after, say)
-            yield Hold()
-        case Malformed(after):
-            yield from _first(after, say)
-            yield _GARBLED
-        case GoAway() | Close() | Interrupted() | UnknownFields():
-            yield from _answer(Answer(), say)
-        case Fail() | NotJSON() | Blocked():
-            raise AssertionError(f"{behaviour} has no body to stream")
-        case _:
-            assert_never(behaviour)
+class OpenAISaying(Saying):
+    """Says it as server-sent events, in the manner of its flavour."""
 
-
-def _first(chunks: int, say: "Saying") -> Iterator[Step]:
-    """Some chunks of an answer that is longer, and a moment between them, so that each arrives by itself."""
-    for number in range(chunks):
-        yield say.text(f"piece {number + 1} ")
-        yield Pause(0)
-
-
-def _answer(answer: Answer, say: "Saying") -> Iterator[Step]:
-    yield Pause(answer.first_delay)
-    for event in _events(answer, say):
-        yield event
-        yield Pause(answer.delay)
-    reason = "MAX_TOKENS" if say.spent_all else answer.finish_reason
-    if answer.tool_calls and reason == "STOP":
-        reason = "tool_calls"
-    yield from say.end(reason, answer.usage)
-
-
-def _events(answer: Answer, say: "Saying") -> Iterator[Json]:
-    for piece in split(answer.thoughts or "", None):
-        if event := say.thought(piece):
-            yield event
-    for piece in pieces(answer, default_text(say.asked)):
-        if say.spent_all:
-            return
-        yield say.text(piece)
-    for mime_type, data in answer.media:
-        yield say.medium(mime_type, base64.b64encode(data).decode())
-    for number, (name, arguments) in enumerate(answer.tool_calls):
-        yield from say.call(number, name, json.dumps(dict(arguments)))
-
-
-class Saying:
-    """Makes chunks, and counts what they hold."""
+    called = "tool_calls"
+    half = '{"choices": [{"index": 0, "delta": {"content": "half a'
 
     def __init__(self, asked: Asked) -> None:
-        self.asked = asked
+        super().__init__(asked, asked.limit)
         self._id = f"chatcmpl-{secrets.token_hex(8)}"
-        self._spoken = 0
-        self._thought = 0
         self._begun = False
 
-    @property
-    def spent_all(self) -> bool:
-        return self.asked.limit is not None and self._spoken + self._thought >= self.asked.limit
+    def begin(self) -> Iterator[Step]:
+        if self.asked.flavour == "openrouter":
+            yield Comment()
 
-    def text(self, text: str) -> Json:
-        words = re.findall(r"\s*\S+\s*", text)
-        limit = self.asked.limit
-        if limit is not None and len(words) > (left := max(0, limit - self._spoken - self._thought)):
-            words, text = words[:left], "".join(words[:left])
-        self._spoken += len(words)
-        return self.delta({"content": text})
+    def piece(self, text: str) -> Json:
+        return self._delta({"content": text})
 
-    def thought(self, text: str) -> Json | None:
-        """What is thought, which OpenAI itself does not show."""
-        self._thought += len(text.split())
-        match self.asked.flavour:
-            case "openai":
-                return None
-            case "ollama":
-                return self.delta({"content": "", "reasoning": text})
-            case "openrouter":
-                details = [{"type": "reasoning.text", "text": text, "format": "anthropic-claude-v1", "index": 0}]
-                return self.delta({"content": "", "reasoning": text, "reasoning_details": details})
-
-    def medium(self, mime_type: str, data: str) -> Json:
-        if mime_type.startswith("audio/"):
-            return self.delta({"audio": {"id": "audio_1", "data": data}})
-        picture = {"type": "image_url", "image_url": {"url": f"data:{mime_type};base64,{data}"}}
-        return self.delta({"content": "", "images": [picture]})
-
-    def call(self, number: int, name: str, arguments: str) -> Iterator[Json]:
-        """A call in pieces; from Ollama whole, and always with the first number."""
-        began = {"id": f"call_{secrets.token_hex(8)}", "type": "function"}
-        if self.asked.flavour == "ollama":
-            yield self.delta(
-                {
-                    "content": "",
-                    "tool_calls": [{"index": 0, **began, "function": {"name": name, "arguments": arguments}}],
-                }
-            )
-            return
-        yield self.delta({"tool_calls": [{"index": number, **began, "function": {"name": name, "arguments": ""}}]})
-        half = len(arguments) // 2
-        for piece in (arguments[:half], arguments[half:]):
-            yield self.delta({"tool_calls": [{"index": number, "function": {"arguments": piece}}]})
-
-    def delta(self, delta: Json, reason: str | None = None) -> Json:
-        if not self._begun and reason is None:
-            self._begun = True
-            role: Json = {"role": "assistant"}
-            delta = {**role, **delta}
-        return self.wrap([{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}])
+    def parts(self, answer: Answer) -> Iterator[Json]:
+        for piece in split(answer.thoughts or "", None):
+            yield from self._thought_of(piece)
+        for piece in pieces(answer, default_text(self.asked)):
+            if self.spent_all:
+                return
+            yield self.text(piece)
+        for mime_type, data in answer.media:
+            yield self._medium(mime_type, base64.b64encode(data).decode())
+        for number, (name, arguments) in enumerate(answer.tool_calls):
+            yield from self._call(number, name, json.dumps(dict(arguments)))
 
     def end(self, reason: str = "STOP", usage: Any = None) -> Iterator[Step]:
-        closing = self.delta({}, _REASONS.get(reason, reason))
-        said = {**self.wrap([]), "usage": dict(usage) if usage is not None else self.usage()}
+        closing = self._delta({}, _REASONS.get(reason, reason))
+        said = {**self._wrap([]), "usage": dict(usage) if usage is not None else self._usage()}
         if not self.asked.streams or self.asked.flavour == "openrouter":
             yield {**closing, "usage": said["usage"]}
         else:
@@ -201,18 +70,79 @@ class Saying:
                 yield said
         yield Done()
 
-    def error(self, status: int) -> Json:
-        said = failure(Fail(status), self.asked.model)
-        if self.asked.flavour != "openrouter":
-            return said.json(self.asked.flavour)
-        return {**self.delta({"content": ""}, "error"), **said.json("openrouter")}
+    def empty(self, reason: str) -> Iterator[Step]:
+        yield self._delta({"role": "assistant", "content": ""})
+        yield from self.end(reason)
 
-    def wrap(self, choices: list[Json]) -> Json:
+    def blocked(self, reason: str) -> Iterator[Step]:
+        raise AssertionError("what is blocked has no body to stream")
+
+    def encode(self, step: Step) -> bytes:
+        match step:
+            case Comment(text):
+                return f": {text}\n\n".encode()
+            case Done():
+                data = "[DONE]"
+            case Garbled():
+                data = self.half
+            case Broken(status):
+                data = json.dumps(self._error(status))
+            case _:
+                data = json.dumps(step, ensure_ascii=False, separators=(",", ":"))
+        return f"data: {data}\n\n".encode()
+
+    def whole(self, events: list[Step]) -> Json:
+        return merged([each for each in events if not isinstance(each, Comment | Done)])
+
+    def _thought_of(self, text: str) -> Iterator[Json]:
+        """What is thought, which OpenAI itself does not show."""
+        self._thought += len(text.split())
+        match self.asked.flavour:
+            case "ollama":
+                yield self._delta({"content": "", "reasoning": text})
+            case "openrouter":
+                details = [{"type": "reasoning.text", "text": text, "format": "anthropic-claude-v1", "index": 0}]
+                yield self._delta({"content": "", "reasoning": text, "reasoning_details": details})
+
+    def _medium(self, mime_type: str, data: str) -> Json:
+        if mime_type.startswith("audio/"):
+            return self._delta({"audio": {"id": "audio_1", "data": data}})
+        picture = {"type": "image_url", "image_url": {"url": f"data:{mime_type};base64,{data}"}}
+        return self._delta({"content": "", "images": [picture]})
+
+    def _call(self, number: int, name: str, arguments: str) -> Iterator[Json]:
+        """A call in pieces; from Ollama whole, and always with the first number."""
+        began = {"id": f"call_{secrets.token_hex(8)}", "type": "function"}
+        if self.asked.flavour == "ollama":
+            yield self._delta(
+                {
+                    "content": "",
+                    "tool_calls": [{"index": 0, **began, "function": {"name": name, "arguments": arguments}}],
+                }
+            )
+            return
+        yield self._delta({"tool_calls": [{"index": number, **began, "function": {"name": name, "arguments": ""}}]})
+        half = len(arguments) // 2
+        for piece in (arguments[:half], arguments[half:]):
+            yield self._delta({"tool_calls": [{"index": number, "function": {"arguments": piece}}]})
+
+    def _delta(self, delta: Json, reason: str | None = None) -> Json:
+        if not self._begun and reason is None:
+            self._begun = True
+            role: Json = {"role": "assistant"}
+            delta = {**role, **delta}
+        return self._wrap([{"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}])
+
+    def _error(self, status: int) -> Json:
+        said = told(failure(Fail(status), self.asked.model), self.asked.flavour)
+        return {**self._delta({"content": ""}, "error"), **said} if self.asked.flavour == "openrouter" else said
+
+    def _wrap(self, choices: list[Json]) -> Json:
         chunk: Json = {"id": self._id, "object": "chat.completion.chunk", "created": 1_790_000_000}
         chunk |= {"model": self.asked.model, "system_fingerprint": "fp_fake", "choices": choices}
         return {**chunk, "usage": None} if self.asked.include_usage and self.asked.flavour == "openai" else chunk
 
-    def usage(self) -> Json:
+    def _usage(self) -> Json:
         output = self._spoken + self._thought
         usage: Json = {"prompt_tokens": self.asked.tokens, "completion_tokens": output}
         usage["total_tokens"] = self.asked.tokens + output
@@ -239,7 +169,7 @@ def _echo(asked: Asked) -> str:
     return f"You said: {without_keywords(asked.prompt)}"
 
 
-def merged(chunks: list[Json], asked: Asked) -> Json:
+def merged(chunks: list[Json]) -> Json:
     """The whole answer that a stream's chunks amount to."""
     message: Json = {"role": "assistant", "content": None, "refusal": None, "annotations": []}
     reason: str | None = None
@@ -270,27 +200,3 @@ def _merge(message: Json, delta: Json) -> None:
             del message["tool_calls"][-1]["index"]
         else:
             message["tool_calls"][-1]["function"]["arguments"] += call["function"]["arguments"]
-
-
-def long_blocks(chunks: int, asked: Asked) -> Iterator[bytes]:
-    """The events of a Long answer in blocks of a thousand, prepared once."""
-    say = Saying(asked)
-    say.delta({})
-    events = [sse(say.delta({"content": long_piece(number)})) for number in range(min(chunks, LONG_PERIOD))]
-    block = b"".join(events)
-    yield from (block for _ in range(chunks // LONG_PERIOD))
-    yield b"".join(events[: chunks % LONG_PERIOD])
-    usage = {"prompt_tokens": asked.tokens, "completion_tokens": chunks, "total_tokens": asked.tokens + chunks}
-    yield b"".join(sse(step) for step in say.end(usage=usage))
-
-
-def sse(step: Json | Comment | Done | Garbled) -> bytes:
-    match step:
-        case Comment(text):
-            return f": {text}\n\n".encode()
-        case Done():
-            return b"data: [DONE]\n\n"
-        case Garbled(text):
-            return f"data: {text}\n\n".encode()
-        case _:
-            return f"data: {json.dumps(step, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from tests.fakes.behaviours import Fail
+from tests.fakes.playing import ServiceError
 
 Json = dict[str, Any]
 Flavour = Literal["openai", "ollama", "openrouter"]
@@ -89,7 +90,7 @@ def _tokens(message: Json) -> int:
     return sum(len(part["text"].split()) if part.get("type") == "text" else 258 for part in parts_of(message))
 
 
-class ApiError(Exception):
+class ApiError(ServiceError):
     """An error that the service answers with."""
 
     def __init__(
@@ -102,16 +103,13 @@ class ApiError(Exception):
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.headers = dict(headers or {})
-        self.said: Json = {"message": message, "type": kind, "param": param, "code": code}
+        said = {"message": message, "type": kind, "param": param, "code": code}
+        super().__init__(status, message, {"error": said}, headers)
 
-    def json(self, flavour: Flavour) -> Json:
-        if flavour == "openrouter":
-            return {"error": {"message": self.message, "code": self.status}}
-        return {"error": self.said}
+
+def told(error: ServiceError, flavour: Flavour) -> Json:
+    """An error in the words of a flavour."""
+    return {"error": {"message": str(error), "code": error.status}} if flavour == "openrouter" else error.json
 
 
 _MESSAGES = {

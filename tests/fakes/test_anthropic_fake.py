@@ -13,7 +13,7 @@ from anthropic import AsyncAnthropic
 
 from tests.fakes.anthropic import FakeAnthropic
 from tests.fakes.behaviours import Blocked, Empty, Fail, InStreamError, Malformed, TruncatedClean
-from tests.fakes.gemini_answers import dot
+from tests.fakes.material import dot
 
 OLD = "claude-haiku-4-5"
 NEW = "claude-sonnet-5-5"

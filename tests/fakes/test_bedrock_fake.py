@@ -16,7 +16,7 @@ from boticelli_cli.messages import Finish, TextDelta, ThinkingDelta, ToolCall, T
 from boticelli_cli.wire.bedrock_converse import StreamWriter
 from tests.fakes.bedrock import ACCESS_KEY, SECRET_KEY, TOKEN, FakeBedrock
 from tests.fakes.behaviours import Answer, Fail, InStreamError, Script
-from tests.fakes.gemini_answers import dot
+from tests.fakes.material import dot
 from tests.fakes.serving import serving
 
 NOVA = "amazon.nova-pro-v1:0"

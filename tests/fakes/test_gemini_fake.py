@@ -10,8 +10,8 @@ from pydantic import BaseModel
 
 from tests.fakes.behaviours import Answer, Blocked, Empty, Fail, InStreamError
 from tests.fakes.gemini import FakeGemini
-from tests.fakes.gemini_answers import dot
 from tests.fakes.google import google, google_cloud
+from tests.fakes.material import dot
 
 MODEL = "gemini-3.8-flash"
 

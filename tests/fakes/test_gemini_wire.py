@@ -27,7 +27,7 @@ from tests.fakes.behaviours import (
     keyword,
 )
 from tests.fakes.gemini import FakeGemini
-from tests.fakes.gemini_answers import long_text
+from tests.fakes.material import long_text
 from tests.fakes.serving import own_process, serving, until
 
 STREAM = "/v1beta/models/gemini-3.8-flash:streamGenerateContent"

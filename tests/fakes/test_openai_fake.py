@@ -12,7 +12,7 @@ from openai import AsyncOpenAI
 from pydantic import BaseModel
 
 from tests.fakes.behaviours import Answer, Blocked, Drop, Empty, Fail, InStreamError, OneByteAtATime, TruncatedClean
-from tests.fakes.gemini_answers import dot
+from tests.fakes.material import dot
 from tests.fakes.openai import FakeOpenAI
 
 MODEL = "gpt-5.2"
