@@ -1,18 +1,20 @@
-"""Asking Gemini's driver, with a fake at the other end."""
+"""Asking a driver, Gemini's if no other is said, with a fake at the other end."""
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
-from boticelli_cli.drivers.base import fold
+from boticelli_cli.drivers.base import Driver, fold
 from boticelli_cli.drivers.gemini import Gemini
 from boticelli_cli.drivers.gemini_access import GeminiAccess
 from boticelli_cli.errors import ProviderError
 from boticelli_cli.messages import Delta, Finish, Media, Message, Request, Response, Text, TextDelta
 from tests.fakes.behaviours import Behaviour
 from tests.fakes.gemini import FakeGemini
+from tests.fakes.serving import Fake
 
 MODEL = "gemini-3.8-flash"
 
@@ -26,8 +28,16 @@ async def gemini(
     *answers: Behaviour | str, wide: bool = False, key: str = "test-key", **options: Any
 ) -> AsyncIterator[tuple[FakeGemini, Gemini]]:
     """A fake that gives these answers first, and a driver that asks it. Nothing of either is left afterwards."""
-    async with FakeGemini(answers) as fake:
-        driver = Gemini(GeminiAccess(key, fake.url), wide=wide, **options)
+    make = partial(Gemini, wide=wide, **options)
+    async with met(FakeGemini(answers), lambda fake: make(GeminiAccess(key, fake.url))) as (fake, driver):
+        yield fake, driver
+
+
+@asynccontextmanager
+async def met(fake: Fake, make: Callable[[Fake], Any]) -> AsyncIterator[tuple[Fake, Any]]:
+    """A fake, and a driver that asks it. Nothing of either is left afterwards."""
+    async with fake:
+        driver = make(fake)
         try:
             yield fake, driver
         finally:
@@ -36,14 +46,14 @@ async def gemini(
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def ask(driver: Gemini, request: Request | None = None, *, whole: bool = False) -> Response:
+async def ask(driver: Driver, request: Request | None = None, *, whole: bool = False) -> Response:
     if whole:
         return await driver.generate(request or asking())
     async with driver.stream(request or asking()) as deltas:
         return await fold(deltas)
 
 
-async def hear(driver: Gemini, request: Request) -> tuple[list[Delta], ProviderError | None]:
+async def hear(driver: Driver, request: Request) -> tuple[list[Delta], ProviderError | None]:
     """All deltas of a stream that is entered, and what ended it too early."""
     heard: list[Delta] = []
     async with driver.stream(request) as deltas:
@@ -56,7 +66,7 @@ async def hear(driver: Gemini, request: Request) -> tuple[list[Delta], ProviderE
     return heard, None
 
 
-async def failure(driver: Gemini, request: Request | None = None, *, whole: bool = False) -> ProviderError:
+async def failure(driver: Driver, request: Request | None = None, *, whole: bool = False) -> ProviderError:
     """What asking raises, on entering if it streams."""
     try:
         if whole:

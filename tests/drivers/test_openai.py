@@ -2,10 +2,10 @@
 
 import asyncio
 import io
-import itertools
 import wave
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,24 +14,13 @@ from boticelli_cli.drivers.access import Access
 from boticelli_cli.drivers.base import Dropped, Notice, listening
 from boticelli_cli.drivers.dialect import HttpDriver
 from boticelli_cli.drivers.openai import openai_driver
-from boticelli_cli.errors import (
-    CredentialsError,
-    NoAnswerError,
-    ProviderError,
-    QuotaError,
-    RefusedError,
-    SilenceError,
-    StreamError,
-)
 from boticelli_cli.messages import (
     CachePoint,
     Finish,
     Media,
     Message,
     Request,
-    Response,
     Text,
-    TextDelta,
     ThinkingDelta,
     Tool,
     ToolCall,
@@ -40,65 +29,30 @@ from boticelli_cli.messages import (
     Usage,
 )
 from tests.clock import in_virtual_time
-from tests.drivers import asking as asked_for
-from tests.drivers.asking import hear, said, settle
-from tests.fakes.behaviours import (
-    Answer,
-    Behaviour,
-    Blocked,
-    Drop,
-    Empty,
-    Fail,
-    Huge,
-    InStreamError,
-    Long,
-    Malformed,
-    NotJSON,
-    OneByteAtATime,
-    Script,
-    Silence,
-    TruncatedClean,
-)
-from tests.fakes.material import dot, long_text, sine
+from tests.drivers.asking import hear
+from tests.drivers.dialects import OPENAI, both_transports, both_ways
+from tests.fakes.behaviours import Answer, Behaviour, Empty, InStreamError
+from tests.fakes.material import dot, sine
 from tests.fakes.openai import FakeOpenAI
 from tests.fakes.openai_wire import Flavour
 
-MODEL = "gpt-5.2"
-SECRET = "sk-proj-Recognizable0123456789"
+MODEL = OPENAI.model
 FIND = Tool("find", "Find.", {"type": "object"})
 
-both_transports = pytest.mark.parametrize("wide", [False, True], ids=["httpx", "aiohttp"])
-both_ways = pytest.mark.parametrize("whole", [False, True], ids=["stream", "generate"])
+asking = OPENAI.asking
+ask = OPENAI.ask
+failure = OPENAI.failure
+
 every_way = pytest.mark.parametrize(
     ("wide", "whole"), [(False, False), (True, True)], ids=["stream-httpx", "generate-aiohttp"]
 )
 
 
-def asking(prompt: str = "Hello.", *media: Media, model: str = MODEL, **settings: Any) -> Request:
-    return asked_for.asking(prompt, *media, model=model, **settings)
-
-
-async def ask(driver: Any, request: Request | None = None, *, whole: bool = False) -> Response:
-    return await asked_for.ask(driver, request or asking(), whole=whole)
-
-
-async def failure(driver: Any, request: Request | None = None, *, whole: bool = False) -> ProviderError:
-    return await asked_for.failure(driver, request or asking(), whole=whole)
-
-
-@asynccontextmanager
-async def openai(
-    *answers: Behaviour | str, flavour: Flavour = "openai", key: str | None = "test-key", **options: Any
-) -> AsyncIterator[tuple[FakeOpenAI, HttpDriver]]:
-    """A fake that gives these answers first, and a driver that asks it. Nothing of either is left afterwards."""
-    async with FakeOpenAI(answers, flavour=flavour) as fake:
-        driver = openai_driver(Access(flavour, key, fake.base_url), **options)
-        try:
-            yield fake, driver
-        finally:
-            await driver.aclose()
-    await settle()
-    assert asyncio.all_tasks() == {asyncio.current_task()}
+def openai(
+    *answers: Behaviour | str, flavour: Flavour = "openai", **options: Any
+) -> AbstractAsyncContextManager[tuple[FakeOpenAI, HttpDriver]]:
+    """OpenAI's dialect, or a server that speaks it in its own manner."""
+    return replace(OPENAI, fake=partial(FakeOpenAI, flavour=flavour)).talking(*answers, **options)
 
 
 # Answers
@@ -113,18 +67,6 @@ async def test_gives_the_answer_and_all_that_is_known_of_it(wide: bool, whole: b
     assert response.finish == Finish("stop", Usage(3, 5, 0, 0, None, 8, 0, 0), MODEL, "stop")
     [asked] = fake.requests
     assert (asked.path, asked.model, asked.key, asked.streams) == ("/v1/chat/completions", MODEL, "test-key", not whole)
-
-
-@both_transports
-@in_virtual_time
-async def test_entering_returns_at_the_first_delta(wide: bool) -> None:
-    async with openai(Answer("a b c d", chunks=4, first_delay=7, delay=10), wide=wide) as (_, driver):
-        time = asyncio.get_running_loop().time
-        async with driver.stream(asking()) as deltas:
-            assert time() == pytest.approx(7)
-            assert await anext(deltas) == TextDelta("a ")
-            assert await anext(deltas) == TextDelta("b ")
-            assert time() == pytest.approx(17)
 
 
 @both_ways
@@ -172,29 +114,6 @@ async def test_takes_a_conversation_of_every_kind_that_it_can_say() -> None:
     ]
 
 
-@every_way
-@in_virtual_time
-async def test_a_cut_character_is_put_together(wide: bool, whole: bool) -> None:
-    async with openai(OneByteAtATime(), wide=wide) as (_, driver):
-        assert (await ask(driver, whole=whole)).text == "a é 中 🎨 z"
-
-
-@every_way
-@in_virtual_time
-async def test_takes_a_chunk_of_two_megabytes(wide: bool, whole: bool) -> None:
-    async with openai(Huge(), wide=wide) as (_, driver):
-        assert (await ask(driver, whole=whole)).text == "x" * 2_000_000
-
-
-@both_transports
-@in_virtual_time
-async def test_takes_thousands_of_chunks(wide: bool) -> None:
-    async with openai(Long(5000), wide=wide) as (_, driver):
-        response = await ask(driver)
-    assert response.text == long_text(5000)
-    assert response.finish.usage.output == 5000
-
-
 @both_ways
 @pytest.mark.parametrize(
     ("behaviour", "text", "reason", "word"),
@@ -238,6 +157,26 @@ async def test_sound_is_a_file_that_can_be_played(whole: bool) -> None:
     assert sound.mime == "audio/wav"
     with wave.open(io.BytesIO(sound.data or b"")) as wav:
         assert (wav.getframerate(), wav.readframes(10_000)) == (24_000, samples)
+
+
+@in_virtual_time
+async def test_a_thought_is_a_first_delta_too() -> None:
+    answer = Answer("x", thoughts="It is dark.", delay=9)
+    request = asking(model="gpt-oss:20b")
+    async with openai(answer, flavour="ollama", key=None) as (_, driver), driver.stream(request) as deltas:
+        assert asyncio.get_running_loop().time() == 0
+        assert isinstance(await anext(deltas), ThinkingDelta)
+
+
+@in_virtual_time
+async def test_gives_tool_calls_whole_as_deltas() -> None:
+    async with openai(Answer("", tool_calls=(("find", {"city": "Paris"}),))) as (_, driver):
+        deltas, _ = await hear(driver, asking(tools=(FIND,)))
+    [call, finish] = deltas
+    assert isinstance(call, ToolCallDelta)
+    assert (call.call.name, call.call.arguments) == ("find", {"city": "Paris"})
+    assert call.call.id
+    assert isinstance(finish, Finish)
 
 
 # Other servers
@@ -300,61 +239,6 @@ async def test_lists_models(wide: bool) -> None:
 # Errors
 
 
-ERRORS = [
-    (Fail(400, "Invalid value."), RefusedError, "Invalid value.", "change what is asked", None),
-    (Fail(403, "Not allowed."), CredentialsError, "the key may not do this: Not allowed.", "OPENAI_API_KEY", None),
-    (Fail(404, "Not there."), RefusedError, "Not there.", "check the model's name", None),
-    (Fail(402, "Insufficient credits."), QuotaError, "the account's credit is spent", "add credit", None),
-    (Fail(429), ProviderError, "a quota is spent for now", "later", None),
-    (Fail(429, retry=17), ProviderError, "a quota is spent for now", "later", 17),
-    (Fail(429, retry=17, retry_after=5), ProviderError, "a quota is spent for now", "later", 5),
-    (Fail(429, quota="PerDay"), QuotaError, "the account's credit is spent: You exceeded", "add credit", None),
-    (Fail(500), ProviderError, "The server had an error", "later", None),
-    (Fail(503, retry_after=30), ProviderError, "The engine is currently overloaded", "later", 30),
-    (NotJSON(), ProviderError, "HTTP 502 Bad Gateway", "later", None),
-    (Blocked(), RefusedError, "the prompt was blocked: Invalid prompt", "reword it", None),
-    (
-        Fail(
-            400,
-            "This model's maximum context length is 128000 tokens. However, your messages resulted in 130000 tokens.",
-        ),
-        RefusedError,
-        "the prompt is 2,000 tokens too long",
-        "shorten it",
-        None,
-    ),
-]
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "kind", "message", "hint", "wait"), ERRORS, ids=[str(number) for number in range(len(ERRORS))]
-)
-@in_virtual_time
-async def test_says_what_went_wrong_and_what_to_do(
-    behaviour: Fail, kind: type[ProviderError], message: str, hint: str, wait: float | None
-) -> None:
-    async with openai(behaviour) as (fake, driver):
-        error = await failure(driver)
-        assert (await ask(driver)).text == "You said: Hello."
-    assert type(error) is kind
-    assert message in error.message
-    assert hint in (error.hint or "")
-    assert (error.retry_after, error.provider) == (wait, "openai")
-    assert fake.connections == 1
-
-
-@every_way
-@in_virtual_time
-async def test_a_bad_key_is_refused_and_never_told(wide: bool, whole: bool) -> None:
-    async with openai(wide=wide, key=SECRET) as (_, driver):
-        error = await failure(driver, whole=whole)
-        assert SECRET not in repr(vars(driver))
-    assert isinstance(error, CredentialsError)
-    assert (error.status, error.hint) == (401, "set OPENAI_API_KEY to a key from https://platform.openai.com/api-keys")
-    assert "Recogn" not in error.message
-    assert "6789" not in error.message
-
-
 @in_virtual_time
 async def test_whose_key_was_refused_is_said_in_the_hint() -> None:
     async with FakeOpenAI(flavour="openrouter") as fake:
@@ -369,170 +253,4 @@ async def test_whose_key_was_refused_is_said_in_the_hint() -> None:
     ]
 
 
-@both_ways
-@in_virtual_time
-async def test_an_unknown_model_is_hinted_at(whole: bool) -> None:
-    async with openai(unknown_hint="not {}, but this".format) as (_, driver):
-        error = await failure(driver, asking(model="gpt-0"), whole=whole)
-    assert (error.status, error.hint) == (404, "not gpt-0, but this")
-
-
-@in_virtual_time
-async def test_an_address_that_is_none_says_where_it_was_set() -> None:
-    for provider, where in (("openai", "OPENAI_BASE_URL"), ("mine", "'base_url' of 'mine'")):
-        driver = openai_driver(Access(provider, "key", "http://localhost:port/v1"))
-        error = await failure(driver)
-        assert where in (error.hint or "")
-        await driver.aclose()
-
-
-# Streams that break
-
-
-BREAKS = [
-    (Drop(after=5), "the stream broke off before its end", None),
-    (Drop(after=5, inside=True), "the stream broke off before its end", None),
-    (TruncatedClean(after=5), "the stream broke off before the answer was finished", None),
-    (Malformed(after=5), "what came cannot be read", None),
-    (InStreamError(503, after=5), "The engine is currently overloaded", 500),
-    (InStreamError(429, after=5), "a quota is spent for now", 429),
-]
-
-
-@pytest.mark.parametrize(("behaviour", "message", "status"), BREAKS)
-@in_virtual_time
-async def test_a_stream_that_breaks_keeps_what_had_come_and_is_not_repeated(
-    behaviour: Drop, message: str, status: int | None
-) -> None:
-    async with openai(behaviour) as (fake, driver):
-        deltas, error = await hear(driver, asking())  # type: ignore[arg-type]
-    assert said(deltas) == "piece 1 piece 2 piece 3 piece 4 piece 5 "
-    assert type(error) is StreamError
-    assert message in error.message
-    assert (error.status, error.hint) == (status, "what had come is kept; run it again")
-    assert len(fake.requests) == 1
-
-
-@pytest.mark.parametrize(
-    ("behaviour", "message"),
-    [
-        (Drop(headers=False), "the connection broke before an answer came: it was closed from the other side"),
-        (Drop(after=0), "the connection broke before an answer came: it was closed from the other side"),
-        (Drop(after=0, inside=True), "the connection broke before an answer came: it was closed from the other side"),
-        (TruncatedClean(after=0), "the stream broke off before the answer was finished"),
-        (Malformed(after=0), "what came cannot be read"),
-        (InStreamError(503, after=0), "The engine is currently overloaded, please try again later."),
-        (NotJSON(status=200), "answers with a web page"),
-    ],
-)
-@in_virtual_time
-async def test_what_breaks_before_the_first_delta_is_raised_on_entering(
-    behaviour: Drop | NotJSON, message: str
-) -> None:
-    async with openai(behaviour) as (_, driver):
-        error = await failure(driver)
-        assert (await ask(driver)).text == "You said: Hello."
-    assert message in error.message
-    assert type(error) is ProviderError
-    assert error.hint
-    assert "kept" not in error.hint
-
-
-@pytest.mark.parametrize("behaviour", [Drop(after=2), Drop(headers=False), Malformed(), NotJSON(status=200)])
-@in_virtual_time
-async def test_a_whole_answer_that_breaks_is_an_error_that_may_be_retried(behaviour: Drop) -> None:
-    async with openai(behaviour) as (_, driver):
-        error = await failure(driver, whole=True)
-    assert type(error) is ProviderError
-    assert error.hint
-
-
 # Time
-
-
-@every_way
-@pytest.mark.parametrize("headers", [False, True])
-@in_virtual_time
-async def test_no_answer_within_five_minutes_is_an_error_of_its_own(headers: bool, wide: bool, whole: bool) -> None:
-    async with openai(Silence(headers=headers), wide=wide) as (fake, driver):
-        error = await failure(driver, whole=whole)
-        assert asyncio.get_running_loop().time() == pytest.approx(300)
-        await settle()
-        assert len(fake.gone) == 1
-    assert isinstance(error, NoAnswerError)
-
-
-@both_transports
-@in_virtual_time
-async def test_a_stream_that_falls_silent_ends_as_an_error_of_its_own(wide: bool) -> None:
-    async with openai(Silence(after=3), wide=wide) as (fake, driver):
-        deltas, error = await hear(driver, asking())  # type: ignore[arg-type]
-        assert asyncio.get_running_loop().time() == pytest.approx(120)
-        await settle()
-        assert len(fake.gone) == 1
-    assert said(deltas) == "piece 1 piece 2 piece 3 "
-    assert isinstance(error, SilenceError)
-
-
-@in_virtual_time
-async def test_a_thought_is_a_first_delta_too() -> None:
-    answer = Answer("x", thoughts="It is dark.", delay=9)
-    request = asking(model="gpt-oss:20b")
-    async with openai(answer, flavour="ollama", key=None) as (_, driver), driver.stream(request) as deltas:
-        assert asyncio.get_running_loop().time() == 0
-        assert isinstance(await anext(deltas), ThinkingDelta)
-
-
-# Leaving
-
-
-@both_transports
-@in_virtual_time
-async def test_leaving_early_closes_the_connection_at_once(wide: bool) -> None:
-    async with openai(Answer(chunks=1000, delay=1), wide=wide) as (fake, driver):
-        async with driver.stream(asking()) as deltas:
-            await anext(deltas)
-        await settle()
-        assert (fake.running, len(fake.gone)) == (0, 1)
-        assert asyncio.get_running_loop().time() < 1
-        assert (await ask(driver)).text == "You said: Hello."
-
-
-@both_transports
-@in_virtual_time
-async def test_cancelling_at_any_step_leaves_no_connection_and_no_task(wide: bool) -> None:
-    calls = Answer("a b c", chunks=3, tool_calls=(("find", {}),))
-    async with openai(wide=wide) as (fake, driver):
-        for steps in itertools.count():
-            fake.script = Script()
-            fake.script.append(calls)
-            task = asyncio.create_task(ask(driver))
-            await settle(steps)
-            if not task.cancel():
-                break
-            await asyncio.wait({task})
-            await settle(50)
-            assert fake.running == 0, f"after {steps} steps"
-        assert steps > 10
-        fake.script = Script()
-        assert (await ask(driver)).text == "You said: Hello."
-
-
-@both_transports
-@in_virtual_time
-async def test_requests_in_a_row_use_one_connection(wide: bool) -> None:
-    async with openai(wide=wide) as (fake, driver):
-        for number in range(6):
-            await ask(driver, whole=number % 2 == 0)
-        assert fake.connections == 1
-
-
-@in_virtual_time
-async def test_gives_tool_calls_whole_as_deltas() -> None:
-    async with openai(Answer("", tool_calls=(("find", {"city": "Paris"}),))) as (_, driver):
-        deltas, _ = await hear(driver, asking(tools=(FIND,)))  # type: ignore[arg-type]
-    [call, finish] = deltas
-    assert isinstance(call, ToolCallDelta)
-    assert (call.call.name, call.call.arguments) == ("find", {"city": "Paris"})
-    assert call.call.id
-    assert isinstance(finish, Finish)

@@ -21,16 +21,7 @@ from tests.fakes.gemini_checks import check_count, check_request
 from tests.fakes.gemini_files import Files
 from tests.fakes.gemini_live import LiveService
 from tests.fakes.gemini_models import table
-from tests.fakes.gemini_wire import (
-    ApiError,
-    Asked,
-    Json,
-    bad_key,
-    bad_token,
-    failure,
-    no_key,
-    unknown_model,
-)
+from tests.fakes.gemini_wire import ApiError, Asked, Json, bad_key, bad_token, failure, no_key, unknown_model
 from tests.fakes.playing import Playing, ServiceError, json_object
 from tests.fakes.serving import port_arguments, serve_until_stopped
 

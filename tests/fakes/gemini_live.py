@@ -8,24 +8,12 @@ from copy import deepcopy
 
 from aiohttp import web
 
-from tests.fakes.behaviours import (
-    Behaviour,
-    Fail,
-    Script,
-)
+from tests.fakes.behaviours import Behaviour, Fail, Script
 from tests.fakes.gemini_checks import check_config, check_fields, check_turn
 from tests.fakes.gemini_models import Live, Model
 from tests.fakes.gemini_session import RefusedError, Session, receive, refusal
 from tests.fakes.gemini_turns import Turns
-from tests.fakes.gemini_wire import (
-    ApiError,
-    Json,
-    bad_key,
-    bad_token,
-    failure,
-    no_key,
-    unknown_model,
-)
+from tests.fakes.gemini_wire import ApiError, Json, bad_key, bad_token, failure, no_key, unknown_model
 
 _PATH = re.compile(
     r"/ws/google\.(?:ai\.generativelanguage|cloud\.aiplatform)\.(?P<version>v1|v1beta|v1alpha|v1beta1)"
