@@ -33,7 +33,7 @@ from boticelli_cli.messages import (
 from boticelli_cli.routing.exit_tool import EXIT_TOOL
 from boticelli_cli.routing.transformers import TRANSFORMERS, Transformed
 from tests.scripted import Scripted
-from tests.wire import spoken
+from tests.wire import spoken_gemini
 
 PICTURE = Media("image", "image/png", data=b"x")
 PAPER = Media("document", "application/pdf", data=b"x")
@@ -343,7 +343,7 @@ marked = st.builds(
     lambda request, model, mark: replace(
         request, model=model, options=dict(request.options), tools=(*request.tools, *([CachePoint()] if mark else []))
     ),
-    spoken.requests,
+    spoken_gemini.requests,
     st.sampled_from(["deepseek-chat", "deepseek-reasoner", "anthropic/claude-opus-5", "qwen3:8b"]),
     st.booleans(),
 )

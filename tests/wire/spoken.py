@@ -1,34 +1,12 @@
-"""Requests, answers and streams of every kind that Gemini's dialect can say, for hypothesis to try."""
+"""What requests and answers of every dialect are made of, for hypothesis to try, and what is done with their bytes."""
 
 import base64
-from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from hypothesis import strategies as st
 
-from boticelli_cli.messages import (
-    Delta,
-    Finish,
-    Media,
-    MediaDelta,
-    Message,
-    Part,
-    Request,
-    Response,
-    Text,
-    TextDelta,
-    ThinkingDelta,
-    Thought,
-    Tool,
-    ToolCall,
-    ToolCallDelta,
-    ToolResult,
-    Usage,
-)
-from boticelli_cli.wire.gemini import StreamReader
+from boticelli_cli.messages import CachePoint, Delta, Finish, Message, Part, ToolCall, ToolResult, Usage
 from boticelli_cli.wire.sse import Event, EventReader
-
-KINDS = {"image/png": "image", "audio/wav": "audio", "video/mp4": "video", "application/pdf": "document"}
 
 names = st.from_regex(r"[a-z_]{1,8}", fullmatch=True)
 keys = names | st.sampled_from(("mime_type", "output", "error", "inline_data", "parts", "type"))
@@ -39,123 +17,23 @@ values = st.recursive(
     max_leaves=6,
 )
 mappings = st.dictionaries(keys, values, max_size=4)
-signatures = st.none() | st.binary(min_size=1, max_size=12).map(lambda data: base64.b64encode(data).decode())
-ids = st.none() | st.text(min_size=1, max_size=8)
 texts = st.text(min_size=1)
-
-
-@st.composite
-def media(draw: st.DrawFn) -> Media:
-    mime = draw(st.sampled_from(sorted(KINDS)))
-    kind: Any = KINDS[mime]
-    if draw(st.booleans()):
-        return Media(kind, mime, data=draw(st.binary(max_size=40)))
-    return Media(kind, mime, url=draw(texts))
-
-
-calls = st.builds(ToolCall, names, mappings, ids, signatures)
-results = st.builds(ToolResult, names, values, ids, st.booleans())
-parts = st.builds(Text, st.text()) | st.builds(Thought, st.text(), signatures) | media() | calls | results
-roles: st.SearchStrategy[Any] = st.sampled_from(("user", "assistant"))
-messages = st.builds(Message, roles, st.lists(parts, min_size=1, max_size=4).map(tuple))
-tools = st.builds(Tool, names, st.none() | st.text(), st.none() | mappings)
-thinking = st.none() | st.booleans() | st.integers(0, 32768) | st.sampled_from(("minimal", "low", "medium", "high"))
+seals = st.binary(min_size=1, max_size=12).map(lambda data: base64.b64encode(data).decode())
+marks = st.builds(CachePoint, st.sampled_from((None, "5m", "1h")))
 choices = st.sampled_from((None, "auto", "none", "required")) | st.lists(names, min_size=1, max_size=3).map(tuple)
+counts = st.none() | st.integers(0, 10**7)
 
-options = st.fixed_dictionaries(
-    {},
-    optional={
-        "safetySettings": st.just([{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]),
-        "cachedContent": st.just("cachedContents/x"),
-        "store": st.booleans(),
-        "labels": st.dictionaries(keys, st.text(), min_size=1, max_size=2),
-        "generationConfig": st.fixed_dictionaries(
-            {"topK": st.integers(1, 40)}, optional={"seed": st.integers(0, 9), "responseModalities": st.just(["TEXT"])}
-        ),
-    },
-)
-"""What a `Request` has no words for."""
-
-requests = st.builds(
-    Request,
-    st.just("gemini-2.5-flash"),
-    st.lists(messages, min_size=1, max_size=4).map(tuple),
-    system=st.none() | st.text(),
-    temperature=st.none() | st.floats(0, 2),
-    top_p=st.none() | st.floats(0, 1),
-    max_tokens=st.none() | st.integers(1, 10**6),
-    stop=st.lists(st.text(), max_size=3).map(tuple),
-    thinking=thinking,
-    schema=st.none() | mappings,
-    tools=st.lists(tools, max_size=3).map(tuple),
-    options=options,
-).flatmap(lambda request: st.builds(replace, st.just(request), tool_choice=choices if request.tools else st.none()))
+Ends = tuple[tuple[Any, str], ...]
+"""How answers end: in our words, and in the provider's."""
 
 
 @st.composite
-def usages(draw: st.DrawFn) -> Usage:
-    """Counts that fit together, as a provider's do."""
-    counts = st.none() | st.integers(0, 10**7)
-    given, output = draw(counts), draw(counts)
-    return Usage(
-        input=given,
-        output=output,
-        thinking=None if output is None else draw(st.none() | st.integers(0, output)),
-        cached_input=draw(counts),
-        total=None if given is None or output is None else given + output,
-        input_audio=draw(counts),
-        output_audio=draw(counts),
-    )
-
-
-ENDS: tuple[tuple[Any, str], ...] = (
-    ("stop", "STOP"),
-    ("length", "MAX_TOKENS"),
-    ("content_filter", "SAFETY"),
-    ("content_filter", "IMAGE_SAFETY"),
-    ("other", "MALFORMED_FUNCTION_CALL"),
-)
-
-
-@st.composite
-def finishes(draw: st.DrawFn, called: bool = False) -> Finish:
-    reason, word = draw(st.sampled_from(ENDS))
+def finishes(draw: st.DrawFn, ends: Ends, usages: st.SearchStrategy[Usage], called: bool = False) -> Finish:
+    """How an answer ended; one that has called a tool does not just stop."""
+    reason, word = draw(st.sampled_from(ends))
     if called and reason == "stop":
         reason = "tool_call"
-    return Finish(reason, draw(usages()), draw(st.none() | texts), word)
-
-
-answer_parts = st.builds(Text, texts) | st.builds(Thought, texts) | media() | calls
-
-
-@st.composite
-def responses(draw: st.DrawFn) -> Response:
-    told = draw(st.lists(answer_parts, max_size=4))
-    told = [
-        part
-        for part, last in zip(told, [None, *told], strict=False)
-        if type(part) is not type(last) or _stands_alone(part)
-    ]
-    called = any(isinstance(part, ToolCall) for part in told)
-    return Response(tuple(told), draw(finishes(called)))
-
-
-def _stands_alone(part: Part) -> bool:
-    """Of texts and thoughts, neighbours are read as one."""
-    return not isinstance(part, Text | Thought)
-
-
-@st.composite
-def streams(draw: st.DrawFn) -> list[Delta]:
-    delta: st.SearchStrategy[Delta] = (
-        st.builds(TextDelta, texts)
-        | st.builds(ThinkingDelta, texts)
-        | st.builds(MediaDelta, media())
-        | st.builds(ToolCallDelta, calls)
-    )
-    deltas = draw(st.lists(delta, max_size=8))
-    called = any(isinstance(each, ToolCallDelta) for each in deltas)
-    return [*deltas, draw(finishes(called))]
+    return Finish(reason, draw(usages), draw(st.none() | texts), word)
 
 
 def calls_of(*results: Part) -> Message:
@@ -174,7 +52,12 @@ def events_of(pieces: list[bytes]) -> list[Event]:
     return [event for piece in pieces for event in reader.feed(piece)] + reader.at_end()
 
 
-def deltas_of(pieces: list[bytes]) -> list[Delta]:
-    reader = StreamReader()
-    deltas = [delta for event in events_of(pieces) for delta in reader.read(event.data)]
-    return [*deltas, reader.finish()]
+class Reader(Protocol):
+    def read(self, data: str) -> Any: ...
+
+    def finish(self) -> Finish: ...
+
+
+def deltas_read(reader: Reader, pieces: list[bytes]) -> list[Delta]:
+    """What a dialect's reader makes of a stream of events."""
+    return [*(delta for event in events_of(pieces) for delta in reader.read(event.data)), reader.finish()]

@@ -5,7 +5,6 @@ from typing import Any
 from hypothesis import strategies as st
 
 from boticelli_cli.messages import (
-    CachePoint,
     Delta,
     Finish,
     Media,
@@ -24,13 +23,12 @@ from boticelli_cli.messages import (
     Usage,
 )
 from boticelli_cli.wire.anthropic import StreamReader
-from tests.wire.spoken import events_of, mappings, names
+from tests.wire.spoken import Ends, deltas_read, mappings, marks, names
 
 MODEL = "claude-haiku-4-5"
 
 texts = st.text(min_size=1, max_size=20).filter(lambda text: not text.isspace())
 seals = st.text("abcXYZ0+/=", min_size=1, max_size=12)
-marks = st.sampled_from((CachePoint(), CachePoint("5m"), CachePoint("1h")))
 schemas = mappings.map(lambda schema: {"type": "object", **schema})
 
 
@@ -140,7 +138,7 @@ def usages(draw: st.DrawFn) -> Usage:
     )
 
 
-ENDS: tuple[tuple[Any, str], ...] = (
+ENDS: Ends = (
     ("stop", "end_turn"),
     ("stop", "stop_sequence"),
     ("length", "max_tokens"),
@@ -185,6 +183,4 @@ def responses(draw: st.DrawFn) -> Response:
 
 
 def deltas_of(pieces: list[bytes]) -> list[Delta]:
-    reader = StreamReader()
-    deltas = [delta for event in events_of(pieces) for delta in reader.read(event.data)]
-    return [*deltas, reader.finish()]
+    return deltas_read(StreamReader(), pieces)

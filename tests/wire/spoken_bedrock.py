@@ -1,15 +1,12 @@
 """Requests, answers and streams of every kind that Converse can say, for hypothesis to try."""
 
-import base64
 from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 
 from boticelli_cli.messages import (
-    CachePoint,
     Delta,
-    Finish,
     Media,
     MediaDelta,
     Message,
@@ -28,7 +25,7 @@ from boticelli_cli.messages import (
 )
 from boticelli_cli.wire.bedrock_converse import ConverseBody
 from boticelli_cli.wire.stream import BodyReader
-from tests.wire.spoken import cut, mappings, names
+from tests.wire.spoken import Ends, finishes, mappings, marks, names, seals
 
 KINDS = {
     "image/png": "image",
@@ -42,8 +39,6 @@ KINDS = {
 
 texts = st.text(min_size=1).filter(str.strip)
 ids = st.from_regex(r"[a-zA-Z0-9_.:-]{1,12}", fullmatch=True)
-seals = st.binary(min_size=1, max_size=9).map(lambda data: base64.b64encode(data).decode())
-marks = st.builds(CachePoint, st.sampled_from((None, "5m", "1h")))
 
 
 @st.composite
@@ -154,7 +149,7 @@ def usages(draw: st.DrawFn) -> Usage:
     return Usage(input=given, output=output, cached_input=cached, cache_write=write, total=given + output)
 
 
-ENDS: tuple[tuple[Any, str], ...] = (
+ENDS: Ends = (
     ("stop", "end_turn"),
     ("stop", "stop_sequence"),
     ("tool_call", "tool_use"),
@@ -167,18 +162,10 @@ ENDS: tuple[tuple[Any, str], ...] = (
 
 
 @st.composite
-def finishes(draw: st.DrawFn, called: bool = False) -> Finish:
-    reason, word = draw(st.sampled_from(ENDS))
-    if called and reason == "stop":
-        reason = "tool_call"
-    return Finish(reason, draw(usages()), draw(st.none() | st.text(min_size=1)), word)
-
-
-@st.composite
 def responses(draw: st.DrawFn) -> Response:
     told = draw(st.lists(st.builds(Text, texts) | thoughts | media(("image",)) | calls, max_size=4))
     called = any(isinstance(part, ToolCall) for part in told)
-    return Response(tuple(told), draw(finishes(called)))
+    return Response(tuple(told), draw(finishes(ENDS, usages(), called)))
 
 
 @st.composite
@@ -193,12 +180,9 @@ def streams(draw: st.DrawFn) -> list[Delta]:
     )
     deltas = draw(st.lists(delta, max_size=8))
     called = any(isinstance(each, ToolCallDelta) for each in deltas)
-    return [*deltas, draw(finishes(called))]
+    return [*deltas, draw(finishes(ENDS, usages(), called))]
 
 
 def deltas_of(pieces: list[bytes], body: BodyReader | None = None) -> list[Delta]:
     body = body or ConverseBody()
     return [*(delta for piece in pieces for delta in body.read(piece)), *body.end()]
-
-
-__all__ = ["cut", "deltas_of", "requests", "responses", "streams"]

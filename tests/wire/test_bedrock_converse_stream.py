@@ -24,7 +24,8 @@ from boticelli_cli.messages import (
 )
 from boticelli_cli.wire.bedrock_converse import ConverseBody, StreamWriter, decode_response, encode_response
 from boticelli_cli.wire.bedrock_frames import FrameReader, encode_event_frame, encode_exception_frame
-from tests.wire.spoken_bedrock import cut, deltas_of, responses, streams
+from tests.wire.spoken import cut
+from tests.wire.spoken_bedrock import deltas_of, responses, streams
 
 STOP = ("messageStop", {"stopReason": "end_turn"})
 

@@ -32,8 +32,9 @@ from boticelli_cli.wire.bedrock_invoke import (
     encode_response,
     is_claude,
 )
+from tests.wire.spoken import cut
 from tests.wire.spoken_anthropic import streams
-from tests.wire.spoken_bedrock import cut, deltas_of
+from tests.wire.spoken_bedrock import deltas_of
 
 MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 

@@ -22,7 +22,8 @@ from boticelli_cli.messages import (
     Usage,
 )
 from boticelli_cli.wire.gemini import StreamReader, StreamWriter, decode_response, encode_response
-from tests.wire.spoken import cut, deltas_of, responses, streams
+from tests.wire.spoken import cut
+from tests.wire.spoken_gemini import deltas_of, responses, streams
 
 
 def event(*parts: dict[str, Any], finish: str | None = None, **more: Any) -> bytes:

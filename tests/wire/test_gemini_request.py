@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from boticelli_cli.errors import UsageError
 from boticelli_cli.messages import Media, Message, Request, Text, Thinking, Thought, Tool, ToolCall, ToolResult
 from boticelli_cli.wire.gemini import decode_count_request, decode_request, encode_count, encode_request
-from tests.wire.spoken import requests
+from tests.wire.spoken_gemini import requests
 
 MODEL = "gemini-2.5-flash"
 HELLO = (Message("user", (Text("Hello."),)),)

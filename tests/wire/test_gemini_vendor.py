@@ -37,7 +37,8 @@ from boticelli_cli.wire.gemini import (
     encode_request,
     encode_response,
 )
-from tests.wire.spoken import events_of, responses, streams
+from tests.wire.spoken import events_of
+from tests.wire.spoken_gemini import responses, streams
 
 MODEL = "gemini-2.5-flash"
 ANSWER = Response((Text("Hello."),), Finish("stop", Usage(3, 2, total=5), MODEL))

@@ -23,8 +23,8 @@ from boticelli_cli.messages import (
     Usage,
 )
 from boticelli_cli.wire.openai import KEEP_ALIVE, StreamReader, StreamWriter, decode_response, encode_response
-from tests.wire.openai_spoken import calls, deltas_of, responses, streams
 from tests.wire.spoken import cut
+from tests.wire.spoken_openai import calls, deltas_of, responses, streams
 
 DONE = b"[DONE]"
 

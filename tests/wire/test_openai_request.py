@@ -23,8 +23,8 @@ from boticelli_cli.messages import (
     ToolResult,
 )
 from boticelli_cli.wire.openai import Manner, decode_manner, decode_request, encode_request
-from tests.wire.openai_spoken import requests
 from tests.wire.spoken import calls_of
+from tests.wire.spoken_openai import requests
 
 MODEL = "gpt-6"
 HELLO = (Message("user", (Text("Hello."),)),)

@@ -44,7 +44,7 @@ from tests.fakes.anthropic import FakeAnthropic
 from tests.fakes.bedrock import TOKEN, FakeBedrock
 from tests.fakes.gemini import FakeGemini
 from tests.fakes.openai import FakeOpenAI
-from tests.wire import spoken
+from tests.wire import spoken, spoken_gemini
 from tests.wire.answering import Answering
 
 
@@ -393,7 +393,7 @@ async def test_what_any_client_sends_every_service_takes(sent: dict[str, list[by
 
 # Requests: what comes back is what was said, but for what is named as lost.
 
-outputs = spoken.values | st.lists(st.builds(Text, st.text(max_size=5)) | spoken.media(), max_size=2).map(tuple)
+outputs = spoken.values | st.lists(st.builds(Text, st.text(max_size=5)) | spoken_gemini.media(), max_size=2).map(tuple)
 call_ids = st.sampled_from((None, "a", "a.b", "a_b", "call_1", "x" * 70))
 any_media = st.builds(
     Media,
@@ -416,20 +416,20 @@ any_part = (
     | st.builds(ToolResult, spoken.names, outputs, call_ids, st.booleans())
     | st.builds(CachePoint, st.sampled_from((None, "5m", "1h")))
 )
-some_tools = st.lists(spoken.tools | st.builds(CachePoint), max_size=3).map(tuple)
+some_tools = st.lists(spoken_gemini.tools | st.builds(CachePoint), max_size=3).map(tuple)
 anything: st.SearchStrategy[Request] = st.builds(
     Request,
     st.just("any"),
-    st.lists(st.builds(Message, spoken.roles, st.lists(any_part, max_size=4).map(tuple)), min_size=1, max_size=4).map(
-        tuple
-    ),
+    st.lists(
+        st.builds(Message, spoken_gemini.roles, st.lists(any_part, max_size=4).map(tuple)), min_size=1, max_size=4
+    ).map(tuple),
     system=st.none()
     | st.sampled_from(("", " ", "Be brief.", (Text("Be"), CachePoint(), Text("brief.")), (CachePoint(),))),
     temperature=st.none() | st.just(0.5),
     top_p=st.none() | st.just(0.5),
     max_tokens=st.none() | st.just(20_000),
     stop=st.lists(st.sampled_from(("", " ", "END")), max_size=2).map(tuple),
-    thinking=spoken.thinking,
+    thinking=spoken_gemini.thinking,
     show_thoughts=st.booleans(),
     schema=st.none() | spoken.mappings,
     tools=some_tools,

@@ -26,10 +26,9 @@ from boticelli_cli.messages import (
     Usage,
 )
 from boticelli_cli.wire.openai import StreamReader
-from tests.wire.spoken import events_of, keys, mappings, names, texts
+from tests.wire.spoken import Ends, choices, counts, deltas_read, keys, mappings, marks, names, texts
 
 ids = st.text("abcdef0123456789", min_size=4, max_size=8).map("call_".__add__)
-marks = st.builds(CachePoint, st.sampled_from((None, "5m", "1h")))
 data = st.binary(max_size=40)
 pictures = st.builds(Media, st.just("image"), st.just("image/png"), data) | st.sampled_from(
     (
@@ -95,7 +94,6 @@ options = st.fixed_dictionaries(
 )
 """What a `Request` has no words for."""
 
-choices = st.sampled_from((None, "auto", "none", "required")) | st.lists(names, min_size=1, max_size=3).map(tuple)
 requests = st.builds(
     Request,
     st.just("gpt-6"),
@@ -115,13 +113,12 @@ requests = st.builds(
 @st.composite
 def usages(draw: st.DrawFn) -> Usage:
     """Counts that fit together, as a provider's do."""
-    counts = st.none() | st.integers(0, 10**7)
     given, output = draw(counts), draw(counts)
     total = None if given is None or output is None else given + output
     return Usage(given, output, *(draw(counts) for _ in range(3)), total, draw(counts), draw(counts))
 
 
-ENDS: tuple[tuple[Any, str], ...] = (("stop", "stop"), ("length", "length"), ("content_filter", "content_filter"))
+ENDS: Ends = (("stop", "stop"), ("length", "length"), ("content_filter", "content_filter"))
 calls = st.builds(ToolCall, names, mappings, ids)
 
 
@@ -151,6 +148,4 @@ def streams(draw: st.DrawFn) -> list[Delta]:
 
 
 def deltas_of(pieces: list[bytes]) -> list[Delta]:
-    reader = StreamReader()
-    deltas = [delta for event in events_of(pieces) for delta in reader.read(event.data)]
-    return [*deltas, reader.finish()]
+    return deltas_read(StreamReader(), pieces)
