@@ -54,7 +54,7 @@ def test_a_retired_name_is_told_once() -> None:
 def test_a_bare_name_leads_to_the_provider_that_lists_it() -> None:
     catalog = CATALOG.with_providers(["ollama"]).with_listed("ollama", [ListedModel("llama3.3:8b", calls=("sse",))])
     plan = make_plan(narrative("narrative: {name: n, model: 'llama3.3:8b'}\nacts: {a: One.}"))
-    with pytest.raises(UsageError, match="did you mean 'ollama/llama3.3:8b'"):
+    with pytest.raises(UsageError, match=r"did you mean 'ollama/llama3\.3:8b'"):
         check_models(plan, KEYED, catalog)
 
 
