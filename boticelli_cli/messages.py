@@ -33,6 +33,7 @@ __all__ = [
     "ToolResult",
     "Usage",
     "deltas_of",
+    "kind_of",
     "parts_of",
 ]
 
@@ -274,6 +275,15 @@ class Response:
     @property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         return tuple(part for part in self.parts if isinstance(part, ToolCall))
+
+
+def kind_of(mime: str) -> MediaKind:
+    """What a media type is to a model: anything that is no image, sound or film is a document."""
+    match mime.partition("/")[0].lower():
+        case "image" | "audio" | "video" as kind:
+            return kind
+        case _:
+            return "document"
 
 
 def parts_of(deltas: Iterable[Delta]) -> tuple[Part, ...]:

@@ -11,6 +11,7 @@ from boticelli_cli.narrative.model import Act
 from boticelli_cli.providers import accounts_for, today
 from boticelli_cli.routing.router import AUTO, BACKGROUND, decide, within_reach
 from boticelli_cli.runs.plan import Plan
+from boticelli_cli.runs.request import request_of
 
 __all__ = ["check_models", "default_model"]
 
@@ -77,18 +78,8 @@ def _sketch(act: Act) -> Request:
     """As much of an act's request as is known before anything is filled in."""
     settings = act.settings
     media = [Media(part.kind, "", name=part.filename) for part in act.input if part.kind != "text"]
-    return Request(
-        settings.model or EMBEDDED,
-        (Message("user", tuple(media)),),
-        system=None if settings.system is None else "…",
-        temperature=settings.temperature,
-        top_p=settings.top_p,
-        max_tokens=settings.max_tokens,
-        stop=settings.stop or (),
-        thinking=settings.thinking,
-        options=settings.options or {},
-        fallback=settings.fallback or (),
-    )
+    system = None if settings.system is None else "…"
+    return request_of(settings, [Message("user", tuple(media))], system=system)
 
 
 def _check_keys(targets: list[Resolved], config: Config, catalog: Catalog, need_keys: bool) -> Iterator[str]:

@@ -10,11 +10,11 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from boticelli_cli.errors import InputError
-from boticelli_cli.messages import Media, MediaKind, Part, Text
+from boticelli_cli.messages import Media, MediaKind, Part, Text, kind_of
 from boticelli_cli.narrative.files import MAX_BYTES, is_folder, is_regular, read_bounded, reason_of
 from boticelli_cli.narrative.model import Base64Content, BytesContent, FileContent, InputPart, TextContent, UrlContent
 
-__all__ = ["attachment", "decode_base64", "infer_mime", "kind_of", "open_part", "part_problem"]
+__all__ = ["attachment", "decode_base64", "infer_mime", "open_part", "part_problem"]
 
 URL_SCHEMES = ("http", "https", "gs")
 
@@ -29,14 +29,6 @@ _MORE_TYPES = {
     ".opus": "audio/opus",
     ".mkv": "video/x-matroska",
 }
-
-
-def kind_of(mime: str) -> MediaKind:
-    """What a media type is to a model: anything that is no image, sound or film is a document."""
-    return _KINDS.get(mime.partition("/")[0], "document")
-
-
-_KINDS: dict[str, MediaKind] = {"image": "image", "audio": "audio", "video": "video"}
 
 
 def infer_mime(name: str | None, data: bytes | None = None) -> str | None:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from boticelli_cli.errors import Problem, UsageError, did_you_mean
+from boticelli_cli.messages import kind_of
 from boticelli_cli.narrative.files import read_bounded, reason_of
-from boticelli_cli.narrative.media import URL_SCHEMES, attachment, infer_mime, kind_of
+from boticelli_cli.narrative.media import URL_SCHEMES, attachment, infer_mime
 from boticelli_cli.narrative.model import (
     Act,
     BytesContent,

@@ -47,6 +47,7 @@ from boticelli_cli.narrative.saves import save_path
 from boticelli_cli.narrative.template import Held
 from boticelli_cli.runs.answer import Answer, Answered, write_answer
 from boticelli_cli.runs.plan import Plan, PlannedStep, planned_acts
+from boticelli_cli.runs.request import request_of
 from boticelli_cli.runs.schedule import Schedule
 
 __all__ = ["MAX_PARALLEL", "execute"]
@@ -282,20 +283,7 @@ class _Run:
             parts = await asyncio.to_thread(lambda: [open_part(part, folder, scope) for part in act.input])
         self.turns[act.name] = (Message("user", tuple(parts)),)
         system = settings.system.render(scope).rstrip("\n") if settings.system is not None else None
-        return Request(
-            model=settings.model or "",
-            messages=(*self._earlier(step), *self.turns[act.name]),
-            system=system or None,
-            temperature=settings.temperature,
-            top_p=settings.top_p,
-            max_tokens=settings.max_tokens,
-            stop=settings.stop or (),
-            thinking=settings.thinking,
-            options=settings.options or {},
-            timeout=settings.timeout,
-            retries=settings.retries,
-            fallback=settings.fallback or (),
-        )
+        return request_of(settings, (*self._earlier(step), *self.turns[act.name]), system=system)
 
     def _earlier(self, step: PlannedStep) -> tuple[Message, ...]:
         steps = self.plan.steps[: step.sees_earlier]

@@ -1,5 +1,6 @@
 """Bodies of requests: what becomes of one when it is written, and what all dialects do alike in writing it."""
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,6 +14,7 @@ __all__ = [
     "Encoded",
     "Losses",
     "check_media",
+    "decode_base64",
     "decode_object",
     "encode_json",
     "laid_over",
@@ -111,6 +113,16 @@ def decode_object(body: bytes) -> dict[str, Any]:
     if not isinstance(raw, dict):
         raise UsageError("the request's body is not a JSON object")
     return raw
+
+
+def decode_base64(text: str) -> bytes:
+    """Bytes from base64 in either alphabet, padded or not: google-genai sends the one that is safe in addresses.
+
+    Raises ValueError.
+    """
+    if "-" in text or "_" in text:
+        text = text.replace("-", "+").replace("_", "/")
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
 
 
 def encode_json(value: Any) -> bytes:

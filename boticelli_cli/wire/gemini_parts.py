@@ -4,14 +4,13 @@ https://ai.google.dev/api/caching#Part. The structs are what is read; what is wr
 which bytes become standard base64.
 """
 
-import base64
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
 
-from boticelli_cli.messages import CachePoint, Media, MediaKind, Part, Text, Thought, ToolCall, ToolResult
-from boticelli_cli.wire.body import Losses
+from boticelli_cli.messages import CachePoint, Media, Part, Text, Thought, ToolCall, ToolResult, kind_of
+from boticelli_cli.wire.body import Losses, decode_base64
 
 __all__ = ["Struct", "WireContent", "WirePart", "encode_parts", "part_of"]
 
@@ -67,10 +66,10 @@ def part_of(part: WirePart) -> Part | None:
         return _result(result)
     if (blob := part.inline_data) is not None:
         mime = blob.mime_type or _UNKNOWN_MIME
-        return Media(_kind(mime), mime, data=_bytes(blob.data))
+        return Media(kind_of(mime), mime, data=decode_base64(blob.data))
     if (file := part.file_data) is not None:
         mime = file.mime_type or _UNKNOWN_MIME
-        return Media(_kind(mime), mime, url=file.file_uri)
+        return Media(kind_of(mime), mime, url=file.file_uri)
     return None
 
 
@@ -104,21 +103,6 @@ def encode_parts(parts: Iterable[Part], losses: Losses) -> list[dict[str, Any]]:
 
 
 _UNKNOWN_MIME = "application/octet-stream"
-
-
-def _kind(mime: str) -> MediaKind:
-    match mime.partition("/")[0]:
-        case "image" | "audio" | "video" as kind:
-            return kind
-        case _:
-            return "document"
-
-
-def _bytes(text: str) -> bytes:
-    """Base64 in either alphabet, padded or not: google-genai sends the one that is safe in addresses."""
-    if "-" in text or "_" in text:
-        text = text.replace("-", "+").replace("_", "/")
-    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
 
 
 def _result(result: WireResult) -> ToolResult:

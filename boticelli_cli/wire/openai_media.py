@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from boticelli_cli.messages import Media, MediaKind
-from boticelli_cli.wire.body import Losses
+from boticelli_cli.messages import Media, kind_of
+from boticelli_cli.wire.body import Losses, decode_base64
 
 __all__ = [
     "Audio",
@@ -72,12 +72,12 @@ def media_of(address: str) -> Media:
     """A medium by its address, which may be a `data:` URL that holds it. Raises ValueError for bad base64."""
     if found := _DATA_URL.match(address):
         mime = found[1] or "application/octet-stream"
-        return Media(_kind(mime), mime, data=_bytes(address[found.end() :]))
+        return Media(kind_of(mime), mime, data=decode_base64(address[found.end() :]))
     return Media("image", _guessed(address) or _PICTURE, url=address)
 
 
 def spoken_of(audio: InputAudio) -> Media:
-    return Media("audio", _MIMES.get(audio.format, f"audio/{audio.format}"), data=_bytes(audio.data))
+    return Media("audio", _MIMES.get(audio.format, f"audio/{audio.format}"), data=decode_base64(audio.data))
 
 
 def document_of(file: File) -> Media | None:
@@ -89,12 +89,12 @@ def document_of(file: File) -> Media | None:
         mime, data = found[1] or "application/octet-stream", file.file_data[found.end() :]
     else:
         mime, data = (_guessed(name) if name else None) or _PDF, file.file_data
-    return Media("document", mime, data=_bytes(data), name=None if name == _PDF_NAME else name)
+    return Media("document", mime, data=decode_base64(data), name=None if name == _PDF_NAME else name)
 
 
 def sound_of(pieces: Sequence[Audio], *, streamed: bool) -> Media:
     """What a model said aloud. OpenAI streams raw samples only, 24 kHz, and does not say what it sends whole."""
-    data = b"".join(_bytes(piece.data or "") for piece in pieces)
+    data = b"".join(decode_base64(piece.data or "") for piece in pieces)
     if streamed and not data.startswith(b"RIFF"):
         return Media("audio", _SAMPLES, data=data)
     return Media("audio", next((mime for magic, mime in _MAGIC if data.startswith(magic)), _SAMPLES), data=data)
@@ -148,18 +148,3 @@ def _guessed(name: str) -> str | None:
         return mimetypes.guess_type(name)[0]
     except ValueError:  # an address that is none
         return None
-
-
-def _kind(mime: str) -> MediaKind:
-    match mime.partition("/")[0].lower():
-        case "image" | "audio" | "video" as kind:
-            return kind
-        case _:
-            return "document"
-
-
-def _bytes(text: str) -> bytes:
-    """Base64 in either alphabet, padded or not."""
-    if "-" in text or "_" in text:
-        text = text.replace("-", "+").replace("_", "/")
-    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
