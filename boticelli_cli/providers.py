@@ -16,7 +16,6 @@ from boticelli_cli.config import Account, Config, Provider, key_store, state_fol
 from boticelli_cli.drivers.base import Driver
 from boticelli_cli.drivers.unlocked import Unlocked
 from boticelli_cli.errors import CredentialsError, UsageError
-from boticelli_cli.limit_states import day_of, has_limits, ledger_path, limits_of
 from boticelli_cli.messages import Request
 from boticelli_cli.routing.dispatch import Dispatch
 from boticelli_cli.routing.fallback import Router
@@ -107,6 +106,7 @@ class Providers:
         return driver
 
     def _member(self, account: Account, provider: Provider, call: Call) -> "Member":
+        from boticelli_cli.limit_states import day_of, has_limits
         from boticelli_cli.routing.accounts import Member
         from boticelli_cli.routing.resets import WithReset
 
@@ -128,6 +128,7 @@ class Providers:
         return driver
 
     def _limited(self, driver: Driver, account: Account, provider: Provider) -> "Limited":
+        from boticelli_cli.limit_states import day_of, ledger_path, limits_of
         from boticelli_cli.routing.ledger import Ledger
         from boticelli_cli.routing.quota import Limited
 
@@ -147,6 +148,7 @@ class Providers:
     def _standings_of(self, provider: str) -> "tuple[Roster, Standings]":
         """What is known of a provider's accounts, however its models are called."""
         if provider not in self._standings:
+            from boticelli_cli.limit_states import ledger_path
             from boticelli_cli.routing.account_book import AccountBook
             from boticelli_cli.routing.roster import Roster
             from boticelli_cli.routing.standings import Standings

@@ -89,7 +89,8 @@ def test_a_piped_run_loads_no_rich_a_literal_one_no_jinja_and_the_embedded_model
         f"sys.argv = ['boticelli', 'run', {story!r}, '-q']\n"
         "try: m.main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'rich', 'jinja2', 'httpx', 'sqlite3', 'boticelli_cli.account_drivers', 'boticelli_cli.credentials'}\n"
+        "heavy = {'rich', 'jinja2', 'httpx', 'sqlite3', 'boticelli_cli.account_drivers', 'boticelli_cli.credentials',"
+        " 'boticelli_cli.limit_states'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(

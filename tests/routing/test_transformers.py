@@ -30,6 +30,7 @@ from boticelli_cli.messages import (
     ToolResult,
     Usage,
 )
+from boticelli_cli.routes import TRANSFORMER_NAMES
 from boticelli_cli.routing.exit_tool import EXIT_TOOL
 from boticelli_cli.routing.transformers import TRANSFORMERS, Transformed
 from tests.scripted import Scripted
@@ -71,8 +72,7 @@ async def asked(
 
 
 def test_there_are_those_that_configurations_may_name() -> None:
-    names = ("openrouter", "deepseek", "ollama", "reasoning", "clean_cache", "max_tokens", "sampling", "tool_use")
-    assert tuple(TRANSFORMERS) == names
+    assert tuple(TRANSFORMERS) == TRANSFORMER_NAMES
 
 
 @pytest.mark.parametrize(
