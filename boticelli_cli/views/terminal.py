@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TextIO
 
 try:
@@ -64,8 +65,19 @@ do. So the cursor is put back where it was, and after a moment only that is chan
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The flags of a terminal that we turn, as they were found: echoes that were on, and NOFLSH where it was off."""
+
+    on: int = 0
+    off: int = 0
+
+
 class Modes:
     """The terminal of a stream, as long as a view owns it: no cursor, and what is typed is not seen but kept.
+
+    Nor does Ctrl-C or Ctrl-Z throw away what the terminal has yet to show, as it otherwise does: half a frame would
+    stay, with text of an answer lost.
 
     `take` it, and `give_back` in the end; both do nothing the second time, or where the stream is no terminal. In
     between, Ctrl-Z calls `on_stop`, which is to clear the view away; once we are back in the foreground, `on_return`,
@@ -90,7 +102,7 @@ class Modes:
         self._on_loss = on_loss
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watcher: subprocess.Popen[bytes] | None = None
-        self._echo = 0
+        self._found = _Found()
         self._held = False
 
     def take(self) -> None:
@@ -120,26 +132,26 @@ class Modes:
     def _hold(self) -> None:
         global _holder
         if not self._held:
-            self._echo = _echo_of(self._stream)
-            self._watcher = _start_watcher(self._stream, self._echo)
-        _set_echo(self._stream, off=self._echo)
+            self._found = _found_at(self._stream)
+            self._watcher = _start_watcher(self._stream, self._found)
+        _change(self._stream, on=self._found.off, off=self._found.on)
         self._held, _holder = True, self
         write(self._stream, HIDE_CURSOR)
 
     def _release(self) -> None:
-        """Undo what `_hold` has done; the echo only if it is still ours to change, or the system would stop us."""
+        """Undo what `_hold` has done; flags only if they are still ours to change, or the system would stop us."""
         global _holder
         if not self._held:
             return
         write(self._stream, _SANE + SHOW_CURSOR)
         if in_foreground(self._stream):
-            _set_echo(self._stream, on=self._echo)
+            _change(self._stream, on=self._found.on, off=self._found.off)
         self._held, _holder = False, None
         self._dismiss_watcher()
 
     def give_back_at_once(self) -> None:
         """As `give_back`, from within a signal handler, for a process that ends now: what is drawn is erased."""
-        _set_echo(self._stream, on=self._echo)
+        _change(self._stream, on=self._found.on, off=self._found.off)
         descriptor = self._stream.fileno()
         if not select.select([], [descriptor], [], 0)[1]:
             return  # somebody has pressed Ctrl-S, and nobody should wait for Ctrl-Q: the watcher will
@@ -246,17 +258,17 @@ def size(stream: TextIO) -> tuple[int, int]:
     return columns or 80, lines or 24
 
 
-def _echo_of(stream: TextIO) -> int:
-    """Which kinds of echo are on."""
+def _found_at(stream: TextIO) -> _Found:
     if termios is None:
-        return 0
+        return _Found()
     with suppress(OSError, termios.error):
-        return int(termios.tcgetattr(stream.fileno())[3]) & (termios.ECHO | termios.ECHONL)
-    return 0
+        flags = int(termios.tcgetattr(stream.fileno())[3])
+        return _Found(on=flags & (termios.ECHO | termios.ECHONL), off=~flags & termios.NOFLSH)
+    return _Found()
 
 
-def _set_echo(stream: TextIO, *, on: int = 0, off: int = 0) -> None:
-    """Change the echo and nothing else. What has been typed stays, and nothing is waited for."""
+def _change(stream: TextIO, *, on: int, off: int) -> None:
+    """Change these flags and nothing else. What has been typed stays, and nothing is waited for."""
     if termios is None or not (on or off):
         return
     with suppress(OSError, termios.error):
@@ -265,7 +277,7 @@ def _set_echo(stream: TextIO, *, on: int = 0, off: int = 0) -> None:
         termios.tcsetattr(stream.fileno(), termios.TCSANOW, attributes)
 
 
-def _start_watcher(stream: TextIO, echo: int) -> "subprocess.Popen[bytes] | None":
+def _start_watcher(stream: TextIO, found: _Found) -> "subprocess.Popen[bytes] | None":
     """A shell that waits for our word or our end. Nothing where there is no shell, or no room for a process.
 
     It has a session of its own, so that no key and no hangup reaches it, and holds nothing open but the terminal and
@@ -273,7 +285,8 @@ def _start_watcher(stream: TextIO, echo: int) -> "subprocess.Popen[bytes] | None
     """
     if termios is None:
         return None
-    words = [word for flag, word in ((termios.ECHO, "echo"), (termios.ECHONL, "echonl")) if echo & flag]
+    words = [word for flag, word in ((termios.ECHO, "echo"), (termios.ECHONL, "echonl")) if found.on & flag]
+    words += ["-noflsh"] * bool(found.off)
     with suppress(OSError, subprocess.SubprocessError):
         return subprocess.Popen(
             ["/bin/sh", "-c", _WATCH, "sh", *words],

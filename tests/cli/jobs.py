@@ -35,6 +35,8 @@ class Job:
             env=environment({"TERM": "xterm", **(env or {})}),
         )
         self._told = b""
+        self.shown = b""
+        self._fed = 0
         self.pid = int(self.hear().removeprefix("started "))
 
     def order(self, what: str) -> None:
@@ -58,7 +60,9 @@ class Job:
         assert self._leader.stdout is not None
         ready, _, _ = select.select([self._handle, self._leader.stdout], [], [], seconds)
         if self._handle in ready:
-            self.emulator.feed(os.read(self._handle, 65536))
+            self.shown += os.read(self._handle, 65536)
+            self.emulator.feed(self.shown[self._fed :])
+            self._fed = len(self.shown)
         if self._leader.stdout in ready:
             self._told += os.read(self._leader.stdout.fileno(), 65536)
 

@@ -26,6 +26,8 @@ def owner(ending: str, env: Mapping[str, str] | None = None) -> Iterator[Job]:
         if ending not in ("done", "exception"):
             each.until(lambda: "row 2 of drawing 1" in each.emulator.screen and not each.echoes)
             assert not each.emulator.cursor_is_visible
+            if ending == "in mid-frame":
+                each.until(lambda: "half" in each.emulator.screen)
         yield each
 
 
@@ -101,6 +103,14 @@ def test_keys_typed_meanwhile_are_not_seen_but_read_by_the_next() -> None:
         assert "ls" not in job.emulator.everything
         job.order("read")
         assert job.hear() == "ls -l"
+
+
+def test_ctrl_c_throws_nothing_away_that_the_terminal_has_yet_to_show() -> None:
+    with owner("frames") as job:
+        os.write(job.terminal, b"." * 8000 + b"the end of a frame")
+        job.type(b"\x03")
+        job.until(lambda: b"the end of a frame" in job.shown)
+        assert job.hear() == "ended 3"
 
 
 def input_waits(terminal: int) -> bool:
