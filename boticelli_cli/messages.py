@@ -14,10 +14,12 @@ __all__ = [
     "Effort",
     "Finish",
     "FinishReason",
+    "Forwarded",
     "Media",
     "MediaDelta",
     "MediaKind",
     "Message",
+    "Original",
     "Part",
     "Request",
     "Response",
@@ -135,6 +137,21 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class Original:
+    """A request in the words of whoever made it: its body as it came, in a dialect, and the headers that go along.
+
+    A driver of that dialect passes the answer on as `Forwarded`, and sends the body as it is, but for the model. `body`
+    is `None` once something else of the request has been changed: then it is written anew. `include_usage` is whether
+    a stream in OpenAI's words was to end with the counts of tokens.
+    """
+
+    dialect: str
+    body: bytes | None
+    headers: tuple[tuple[str, str], ...] = ()
+    include_usage: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """All that a model is asked: the last message is the one to be answered.
 
@@ -146,7 +163,8 @@ class Request:
 
     `fallback` are the models to ask when this one does not answer. `session` names the conversation that this belongs
     to, and `route` the kind of request that it is, where somebody said so ("background"). `dialect` is whose words
-    `options` are, where they are not those of whoever is asked.
+    `options` are, where they are not those of whoever is asked. `original` is the request in its maker's own words, who
+    wants its answer in the same.
     """
 
     model: str
@@ -168,6 +186,7 @@ class Request:
     session: str | None = None
     route: str | None = None
     dialect: str | None = None
+    original: Original | None = None
 
     @property
     def system_text(self) -> str | None:
@@ -238,6 +257,16 @@ class ToolCallDelta:
 
 
 @dataclass(frozen=True, slots=True)
+class Forwarded:
+    """A piece of an answer as its provider has sent it, in the dialect of the request's `original`: whole events.
+
+    A stream that is forwarded holds nothing else, but for its `Finish`, which tells what the pieces have told already.
+    """
+
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The last delta of every stream: why it ended, what it used, and which model really served it.
 
@@ -250,15 +279,19 @@ class Finish:
     provider_reason: str | None = None
 
 
-Delta = TextDelta | ThinkingDelta | MediaDelta | ToolCallDelta | Finish
+Delta = TextDelta | ThinkingDelta | MediaDelta | ToolCallDelta | Forwarded | Finish
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A whole answer, its parts in their order: what a stream comes to when it is folded."""
+    """A whole answer, its parts in their order: what a stream comes to when it is folded.
+
+    `forwarded` is its body as the provider has sent it, for a request whose `original` is in the provider's dialect.
+    """
 
     parts: tuple[Part, ...]
     finish: Finish
+    forwarded: bytes | None = None
 
     @property
     def text(self) -> str:
@@ -322,7 +355,7 @@ def parts_of(deltas: Iterable[Delta]) -> tuple[Part, ...]:
             case ToolCallDelta(call):
                 close()
                 parts.append(call)
-            case Finish():
+            case Forwarded() | Finish():
                 pass
     close()
     return tuple(parts)

@@ -19,6 +19,7 @@ MAP: dict[str, set[str]] = {
     "catalog_entries": set(),
     "catalog": {"errors", "catalog_entries"},
     "routes": set(),
+    "grants": set(),
     "fitting": {"messages", "catalog_entries", "fitting_thinking"},
     "fitting_thinking": {"messages", "catalog_entries"},
     "narrative": {"errors", "messages"},
@@ -46,7 +47,7 @@ MAP: dict[str, set[str]] = {
     "runs": {"errors", "messages", "events", "narrative", "drivers.base"},
     # to people
     "views": {"errors", "messages", "events"},
-    "gateway": {"errors", "messages", "drivers.base", "wire"},
+    "gateway": {"errors", "messages", "grants", "drivers.base", "wire"},
     # the parts, joined
     "listings": {"catalog", "config", "runs"},
     "limit_states": {"catalog", "config", "routing"},

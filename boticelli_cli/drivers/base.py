@@ -7,19 +7,22 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from boticelli_cli.errors import ProviderError
-from boticelli_cli.messages import Delta, Finish, Request, Response, parts_of
+from boticelli_cli.messages import Delta, Finish, Request, Response, Usage, parts_of
 
 __all__ = [
     "Driver",
     "Dropped",
     "FallingBack",
     "Going",
+    "Meter",
     "Notice",
     "Retrying",
     "Routed",
     "Waiting",
     "fold",
     "listening",
+    "meter_at_hand",
+    "metering",
     "notify",
     "overhearing",
 ]
@@ -136,6 +139,41 @@ async def notify(notice: Notice) -> None:
     """Tell whoever listens, if anybody does."""
     if (listener := _listener.get()) is not None:
         await listener(notice)
+
+
+@dataclass(slots=True)
+class Meter:
+    """What is known of requests while they go on, and afterwards, however they ended.
+
+    `usage` is what their providers have counted so far, as far as they say it before the end. `waited` are the seconds
+    for which a provider was waited for; `None` where no driver has said.
+    """
+
+    usage: Usage | None = None
+    waited: float | None = None
+
+    def wait(self, seconds: float) -> None:
+        """Count more seconds of waiting."""
+        self.waited = (self.waited or 0.0) + seconds
+
+
+_meter: ContextVar[Meter | None] = ContextVar("meter", default=None)
+
+
+@contextmanager
+def metering() -> Iterator[Meter]:
+    """Have a meter on the requests that are made within this context, by whichever driver."""
+    meter = Meter()
+    token = _meter.set(meter)
+    try:
+        yield meter
+    finally:
+        _meter.reset(token)
+
+
+def meter_at_hand() -> Meter | None:
+    """The meter that is on the request being made, where there is one."""
+    return _meter.get()
 
 
 async def fold(deltas: AsyncIterator[Delta]) -> Response:

@@ -8,6 +8,7 @@ from boticelli_cli.messages import (
     Delta,
     Finish,
     FinishReason,
+    Forwarded,
     Media,
     MediaDelta,
     Part,
@@ -37,7 +38,7 @@ class StreamWriter:
     whoever translates has to remember them by the calls' ids.
     """
 
-    __slots__ = ("_begun", "_id", "_index", "_losses", "_model", "_open", "_usage")
+    __slots__ = ("_begun", "_forwarded", "_id", "_index", "_losses", "_model", "_open", "_usage")
 
     def __init__(
         self, model: str, *, message_id: str | None = None, usage: Usage | None = None, losses: Losses | None = None
@@ -47,6 +48,7 @@ class StreamWriter:
         self._usage = usage or Usage()
         self._losses = losses or Losses()
         self._begun = False
+        self._forwarded = False
         self._open: str | None = None
         self._index = 0
 
@@ -61,6 +63,11 @@ class StreamWriter:
     def write(self, delta: Delta) -> bytes:
         """The events of a delta, or nothing. A `Finish` becomes the closing ones, which have to be the last."""
         match delta:
+            case Forwarded(data):
+                self._forwarded = True
+                return data
+            case Finish() if self._forwarded:
+                return b""
             case TextDelta(text):
                 told = self._into("text") + self._delta(type="text_delta", text=text)
             case ThinkingDelta(text, signature, redacted):

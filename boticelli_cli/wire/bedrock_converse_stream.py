@@ -14,6 +14,7 @@ from boticelli_cli.errors import ProviderError
 from boticelli_cli.messages import (
     Delta,
     Finish,
+    Forwarded,
     Media,
     MediaDelta,
     TextDelta,
@@ -206,6 +207,8 @@ class StreamWriter:
 
     def write(self, delta: Delta) -> bytes:
         """The events of one delta. A `Finish` becomes the closing ones, which have to be the last."""
+        if isinstance(delta, Forwarded):
+            return delta.data
         begin = self.begin()
         match delta:
             case TextDelta(text):

@@ -12,6 +12,7 @@ from boticelli_cli.messages import (
     Delta,
     Finish,
     FinishReason,
+    Forwarded,
     Media,
     MediaDelta,
     Response,
@@ -172,10 +173,11 @@ class StreamReader:
 class StreamWriter:
     """A server's side of one streamed answer. `model` is what it says served it, where a `Finish` does not."""
 
-    __slots__ = ("_model",)
+    __slots__ = ("_forwarded", "_model")
 
     def __init__(self, model: str | None = None) -> None:
         self._model = model
+        self._forwarded = False
 
     def write(self, delta: Delta) -> bytes:
         """One event, or nothing. A `Finish` becomes the closing one, which has to be the last."""
@@ -188,6 +190,11 @@ class StreamWriter:
                 return self._event(encode_parts([media], Losses()))
             case ToolCallDelta(call):
                 return self._event(encode_parts([call], Losses()))
+            case Forwarded(data):
+                self._forwarded = True
+                return data
+            case Finish() if self._forwarded:
+                return b""
             case Finish():
                 # google-genai's Chat drops a whole turn when one of its chunks has no parts.
                 return self._event([{"text": ""}], delta)

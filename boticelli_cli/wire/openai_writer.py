@@ -14,6 +14,7 @@ from boticelli_cli.messages import (
     Delta,
     Finish,
     FinishReason,
+    Forwarded,
     Media,
     MediaDelta,
     Part,
@@ -47,7 +48,7 @@ class StreamWriter:
     where they are not given. With `include_usage` the counts of tokens follow the end, in a chunk of their own.
     """
 
-    __slots__ = ("_begun", "_calls", "_created", "_head", "_id", "_include_usage", "_model")
+    __slots__ = ("_begun", "_calls", "_created", "_forwarded", "_head", "_id", "_include_usage", "_model")
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class StreamWriter:
         self._model = model or ""
         self._include_usage = include_usage
         self._begun = False
+        self._forwarded = False
         self._calls = 0
         empty = self._event({"content": ""})
         self._head = empty[: empty.index(b'"delta":{"content":') + len(b'"delta":{"content":')]
@@ -70,6 +72,11 @@ class StreamWriter:
         """Its events: one, several, or none. A `Finish` becomes the closing ones, which have to be the last."""
         if self._begun and isinstance(delta, TextDelta):
             return b"%b%b%b" % (self._head, encode_json(delta.text), _TAIL)
+        if isinstance(delta, Forwarded):
+            self._forwarded = True
+            return delta.data
+        if self._forwarded:
+            return b""
         begun, self._begun = self._begun, True
         return (b"" if begun else self._event({"role": "assistant", "content": ""})) + self._rest(delta)
 
@@ -78,7 +85,7 @@ class StreamWriter:
         status = status_of(error)
         return encode_event(encode_json({"error": {**error_of(error, status), "status": status}}))
 
-    def _rest(self, delta: Delta) -> bytes:
+    def _rest(self, delta: TextDelta | ThinkingDelta | MediaDelta | ToolCallDelta | Finish) -> bytes:
         match delta:
             case TextDelta(text):
                 return self._event({"content": text})

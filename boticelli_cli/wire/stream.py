@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Protocol
 
+from boticelli_cli.errors import ProviderError
 from boticelli_cli.messages import Delta, Finish
 from boticelli_cli.wire.sse import EventReader
 
-__all__ = ["BodyReader", "EventBody", "StreamReader"]
+__all__ = ["BodyReader", "EventBody", "StreamReader", "Writer"]
 
 
 class BodyReader(Protocol):
@@ -24,6 +25,23 @@ class BodyReader(Protocol):
 
     def end(self) -> Iterator[Delta]:
         """What is left when all bytes have come; the last is the `Finish`. Raises ProviderError."""
+        ...
+
+
+class Writer(Protocol):
+    """A server's side of one streamed answer. What its dialect cannot say goes into the `Losses` it was made with."""
+
+    def write(self, delta: Delta) -> bytes:
+        """The events of a delta, or nothing. `Forwarded` is in this dialect already, and written as it is; a `Finish`
+        becomes the closing events, which have to be the last, or nothing where they were forwarded."""
+        ...
+
+    def keep_alive(self) -> bytes:
+        """What may be written at any time between two deltas, before the first one too, and says nothing."""
+        ...
+
+    def error(self, error: ProviderError) -> bytes:
+        """The event that ends a stream which failed."""
         ...
 
 
