@@ -16,6 +16,7 @@ from boticelli_cli.catalog import Catalog, Limits, Price
 from boticelli_cli.config_account_checks import account_problems
 from boticelli_cli.config_accounts import KEYS, Account, read_accounts
 from boticelli_cli.config_file import ConfigFile, read_file
+from boticelli_cli.config_gateway import GatewaySettings, read_gateway
 from boticelli_cli.config_providers import BUILT_IN, Provider, read_providers, unknown_provider
 from boticelli_cli.config_routes import read_routes
 from boticelli_cli.errors import ConfigError, Problem
@@ -28,9 +29,11 @@ __all__ = [
     "PROJECT_FILE",
     "Account",
     "Config",
+    "GatewaySettings",
     "Provider",
     "cache_folder",
     "environment",
+    "gateway_keys_path",
     "key_store",
     "media_folder",
     "read_config",
@@ -49,9 +52,9 @@ class Config:
     """`settings` hold for acts that say nothing else; `limits` are by provider and model, `prices` by model.
 
     `providers` are all that can be named before a slash, but for the embedded one. `accounts` are those that can be
-    used, the first ones first; `files` were read, the strongest first. `origins` says where each value of the files
-    stands, as file and line, by its path with dots in it. `notices` are sentences about what may be meant otherwise,
-    `hints` those for whoever looks for mistakes.
+    used, the first ones first; `gateway` is what the user's file says of the gateway; `files` were read, the strongest
+    first. `origins` says where each value of the files stands, as file and line, by its path with dots in it. `notices`
+    are sentences about what may be meant otherwise, `hints` those for whoever looks for mistakes.
     """
 
     settings: Settings = Settings()
@@ -60,6 +63,7 @@ class Config:
     routes: Routes = field(default_factory=Routes)
     limits: Mapping[tuple[str, str], Limits] = field(default_factory=dict)
     prices: Mapping[str, Price] = field(default_factory=dict)
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
     files: tuple[Path, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     notices: tuple[str, ...] = ()
@@ -82,6 +86,8 @@ def read_config(environ: Mapping[str, str], folder: Path) -> Config:
     routes, wrong_routes = read_routes(files, providers)
     problems += wrong_routes
     problems += _unknown_limits(files, providers)
+    gateway, wrong_gateway = read_gateway(files)
+    problems += wrong_gateway
     if problems:
         raise ConfigError(_in_order(problems))
     store = key_store(environ)
@@ -99,16 +105,22 @@ def read_config(environ: Mapping[str, str], folder: Path) -> Config:
         routes,
         _limits(files),
         prices,
+        gateway,
         tuple(file.path for file in files),
         {name: place for file in reversed(files) for name, place in file.places()},
         (*store.notices, *_misspelt(files)),
-        tuple(hints),
+        (*hints, *gateway.notices),
     )
 
 
 def key_store(environ: Mapping[str, str]) -> KeyStore:
     """Where keys are kept that no file says."""
     return KeyStore(user_config_path(environ).with_name("keys.json"))
+
+
+def gateway_keys_path(environ: Mapping[str, str]) -> Path:
+    """Where the keys are kept that the gateway has issued."""
+    return user_config_path(environ).with_name("gateway_keys.json")
 
 
 def user_config_path(environ: Mapping[str, str]) -> Path:

@@ -1,4 +1,4 @@
-"""The shape of a configuration file: act settings as defaults, providers, accounts, routes, limits and prices."""
+"""The shape of a configuration file: act settings as defaults, providers, accounts, routes, limits, prices, gateway."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, Field, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from boticelli_cli.errors import did_you_mean
+from boticelli_cli.grants import Permission
 from boticelli_cli.narrative.document import SettingsDocument, Words
 from boticelli_cli.narrative.shape import Shape
 from boticelli_cli.routes import TRANSFORMER_NAMES, wanted_argument
@@ -13,6 +14,8 @@ from boticelli_cli.routes import TRANSFORMER_NAMES, wanted_argument
 __all__ = [
     "AccountDocument",
     "ConfigDocument",
+    "GatewayDocument",
+    "GatewayKeyDocument",
     "LimitsDocument",
     "LongContextDocument",
     "PatternDocument",
@@ -132,6 +135,39 @@ class PriceDocument(Shape):
     cached_input: Dollars | None = None
 
 
+class GatewayKeyDocument(Shape):
+    """A key that the gateway takes, by its hash, and what its holder may do."""
+
+    name: Words = Field(description="What it is called in messages, counts and metrics.")
+    sha256: Words = Field(description="The SHA-256 of the key, in hexadecimal.")
+    permissions: Annotated[list[Permission], Field(min_length=1)] | None = Field(
+        None, description="The faces that it opens: claude, gemini, openai, all; or admin."
+    )
+    models: Targets | None = Field(None, description="The models that may be asked for; may be globs.")
+    expires: Words | None = Field(None, description="When it ends: a date, or a time, in UTC if it names no zone.")
+    rpm: Annotated[int, Field(ge=1)] | None = Field(None, description="Requests in any minute.")
+    tpm: Annotated[int, Field(ge=1)] | None = Field(None, description="Tokens in any minute, input and output.")
+    max_concurrent: Annotated[int, Field(ge=1)] | None = Field(None, description="Requests under way at once.")
+    usd_per_day: Dollars | None = Field(None, description="What its requests may cost in a day (UTC).")
+    usd_total: Dollars | None = Field(None, description="What its requests may cost in all.")
+
+
+class GatewayDocument(Shape):
+    """The gateway: who may use it, and what its options are where the command line says nothing."""
+
+    keys: list[GatewayKeyDocument] | None = Field(None, description="The keys that it takes, beside those issued.")
+    host: Words | None = Field(None, description="The address to listen at.")
+    port: Annotated[int, Field(ge=0, le=65_535)] | None = Field(None, description="The port to listen at.")
+    redis: Words | None = Field(None, description="The Redis through which several gateways share what they know.")
+    workers: Annotated[int, Field(ge=1)] | None = Field(None, description="How many processes serve.")
+    grace: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="Seconds that streams have to finish when it is shut down."
+    )
+    max_body_mb: Annotated[int, Field(ge=1)] | None = Field(None, description="The largest request, in megabytes.")
+    tls_cert: Words | None = Field(None, description="The file of the certificate, for TLS.")
+    tls_key: Words | None = Field(None, description="The file of its private key.")
+
+
 class ConfigDocument(SettingsDocument):
     """What a user, or a project, has set."""
 
@@ -140,3 +176,4 @@ class ConfigDocument(SettingsDocument):
     routes: RoutesDocument | None = None
     limits: dict[str, ProviderLimitsDocument] = Field(default_factory=dict)
     prices: dict[str, PriceDocument] = Field(default_factory=dict)
+    gateway: GatewayDocument | None = None

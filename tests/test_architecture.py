@@ -25,7 +25,8 @@ MAP: dict[str, set[str]] = {
     "narrative": {"errors", "messages"},
     "prices": {"messages", "catalog"},
     "keystore": {"errors", "narrative"},
-    "config_document": {"errors", "narrative", "routes"},
+    "issued_keys": {"errors", "grants", "narrative"},
+    "config_document": {"errors", "grants", "narrative", "routes"},
     "config_file": {"errors", "narrative", "config_document"},
     "config_providers": {"errors", "config_file", "config_document", "routes"},
     "config_accounts": {"narrative", "config_file", "config_document", "config_providers"},
@@ -33,9 +34,11 @@ MAP: dict[str, set[str]] = {
         *("errors", "catalog", "config_file", "config_document", "config_providers", "config_accounts"),
     },
     "config_routes": {"errors", "narrative", "catalog", "config_file", "config_document", "config_providers", "routes"},
+    "config_gateway": {"errors", "grants", "config_file", "config_document"},
     "config": {
         *("errors", "narrative", "catalog", "routes", "keystore"),
         *("config_file", "config_providers", "config_accounts", "config_account_checks", "config_routes"),
+        "config_gateway",
     },
     "credentials": {"errors", "narrative", "config", "keystore"},
     "wire": {"errors", "messages"},
@@ -66,9 +69,10 @@ MAP: dict[str, set[str]] = {
     },
     "app": {
         *("errors", "messages", "events", "catalog", "fitting", "prices", "config", "narrative"),
-        *("drivers", "routing", "runs", "gateway", "listings", "providers", "model_checks"),
+        *("drivers", "routing", "runs", "gateway", "gateway_keys", "listings", "providers", "model_checks"),
     },
     "keys": {"errors", "config", "keystore", "limit_states"},
+    "gateway_keys": {"errors", "grants", "config", "config_gateway", "issued_keys", "gateway"},
     "doctor": {
         *(
             "errors",
@@ -83,7 +87,7 @@ MAP: dict[str, set[str]] = {
             "routing",
         ),
     },
-    "cli": {"app", "inventory", "keys", "doctor", "errors", "events", "views"},
+    "cli": {"app", "inventory", "keys", "gateway_keys", "doctor", "errors", "events", "views"},
     "__init__": {"app", "errors", "events", "messages", "narrative"},
     "__main__": {"cli"},
 }

@@ -117,6 +117,8 @@ def _where(path: DocumentPath) -> str:
             return f"variable '{name}': "
         case ("accounts", int(number), _, *_):
             return f"account {number + 1}: "
+        case ("gateway", "keys", int(number), _, *_):
+            return f"gateway key {number + 1}: "
         case ("providers", str(name), _, *_):
             return f"provider '{_without_key(path, name)}': "
     return ""
@@ -155,7 +157,8 @@ def _sentence(shape: type[BaseModel], path: DocumentPath, detail: ErrorDetails) 
         case "literal_error":
             expected = str(context["expected"]).replace("'", "").replace(" or ", ", ").split(", ")
             hint = did_you_mean(value, expected) if isinstance(value, str) else ""
-            return f"{key} is {_shown(value)}; it must be one of {', '.join(expected)}{hint}"
+            shown = _shown(_without_key(path, value) if isinstance(value, str) else value)
+            return f"{key} is {shown}; it must be one of {', '.join(expected)}{hint}"
         case "string_too_short" | "too_short":
             return f"{key} must not be empty"
         case "greater_than_equal" | "less_than_equal" | "greater_than":
@@ -163,7 +166,7 @@ def _sentence(shape: type[BaseModel], path: DocumentPath, detail: ErrorDetails) 
     return detail["msg"]
 
 
-_SECRETIVE = ("accounts", "providers")
+_SECRETIVE = ("accounts", "providers", "gateway")
 """Where keys stand: what is there instead of something else may be one, and is not shown."""
 
 
