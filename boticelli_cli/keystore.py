@@ -6,7 +6,6 @@ provider, or provider/account.
 
 import json
 import os
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Literal, Protocol
 
 from boticelli_cli.errors import ConfigError, CredentialsError, Problem, SaveError
 from boticelli_cli.narrative.files import reason_of
+from boticelli_cli.private_file import close_to_others, write_private
 
 __all__ = ["KeyStore", "Keyring", "StoredKey", "ending_of", "system_keyrings"]
 
@@ -153,7 +153,9 @@ class KeyStore:
         if not os.path.lexists(self.path):
             return {}
         try:
-            self._close_to_others()
+            if close_to_others(self.path):
+                message = "others could read these keys; that is mended, but they may know them"
+                self.notices.append(f"{self.path}: {message}")
             data = json.loads(self.path.read_bytes())
             keys = data["keys"]
             if not all(isinstance(each, dict) for each in keys.values()):
@@ -165,33 +167,8 @@ class KeyStore:
             raise ConfigError([Problem(message, str(self.path))]) from None
         return dict(keys)
 
-    def _close_to_others(self) -> None:
-        """See to it that nobody else can read the file. Raises ConfigError where that cannot be mended."""
-        if os.name != "posix" or not self.path.stat().st_mode & 0o077:
-            return
-        try:
-            self.path.chmod(0o600)
-        except OSError:
-            message = "others can read the keys in this file, and it is not yours to change; they are not used"
-            raise ConfigError([Problem(message, str(self.path))]) from None
-        self.notices.append(f"{self.path}: others could read these keys; that is mended, but they may know them")
-
     def _write(self, entries: dict[str, dict[str, Any]]) -> None:
-        """Replace the file in one step, by one that only its owner can read."""
-        data = json.dumps({"keys": entries}, indent=1).encode()
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            target = self.path.resolve()
-            temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-            try:
-                with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                    file.write(data)
-                temporary.replace(target)
-            except BaseException:
-                temporary.unlink(missing_ok=True)
-                raise
-        except OSError as error:
-            raise SaveError(f"'{self.path}' cannot be written: {reason_of(error)}") from None
+        write_private(self.path, json.dumps({"keys": entries}, indent=1).encode())
 
 
 def _told(error: Exception) -> str:
