@@ -39,10 +39,10 @@ class IssuedKeys:
         self.notices: list[str] = []
 
     def stamp(self) -> Stamp | None:
-        """What changes whenever the file does; None where there is none. Raises OSError if it cannot be seen."""
+        """What changes whenever the file does; None where none is seen."""
         try:
             facts = self.path.stat()
-        except FileNotFoundError:
+        except OSError:
             return None
         return facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns, facts.st_size
 
