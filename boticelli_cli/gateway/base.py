@@ -124,7 +124,8 @@ class Gatekeeper(Protocol):
     def admitted(self, grant: Grant, request_id: str, tokens: int) -> AbstractAsyncContextManager[Admission]:
         """A place among those under way, held until the context is left, whatever happens.
 
-        `tokens` are how many it is expected to use. Entering raises QuotaError, with status 429, `retry_after` and
-        `resets_at`, at once, when a limit of the grant is spent.
+        `tokens` are how many it is expected to use. Entering raises, at once, when a limit of the grant is spent:
+        ProviderError, with status 429 and `retry_after`, for what a minute or less brings back, and QuotaError, with
+        status 429 and `resets_at` where time helps, for costs. Neither has a provider.
         """
         ...

@@ -57,9 +57,11 @@ def decode_error(
 def encode_error(error: BoticelliError) -> tuple[int, bytes]:
     """An error as a server of this dialect says it: the HTTP status, and the body.
 
-    What is spent is 402 here, which clients do not try again after a moment, as they do 429.
+    What is spent is 402 here, which clients do not try again after a moment, as they do 429; but for what a key of the
+    gateway itself may spend, which no provider tells of.
     """
-    status = 402 if isinstance(error, QuotaError) else status_of(error)
+    is_ours = isinstance(error, QuotaError) and error.provider is None and error.status == 429
+    status = 402 if isinstance(error, QuotaError) and not is_ours else status_of(error)
     kind = _KINDS.get(status) or ("invalid_request_error" if status < 500 else "api_error")
     said: dict[str, Any] = {"type": kind, "message": error.message}
     return status, encode_json({"type": "error", "error": said})
