@@ -5,7 +5,7 @@ Only the user's own file counts. A project's, which may have come with somebody 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,7 +39,7 @@ class GatewaySettings:
     keys: tuple[Grant, ...] = ()
     host: str | None = None
     port: int | None = None
-    redis: str | None = None
+    redis: str | None = field(default=None, repr=False)
     workers: int | None = None
     grace: float | None = None
     max_body_mb: int | None = None

@@ -122,10 +122,8 @@ def new(
         if not options.quiet:
             for notice in issued.notices:
                 tell(notice)
-            granted = "; ".join(
-                f"{what.lower()}: {each}" for what, each in zip(HEADING[2:], _grants(issued), strict=True)
-            )
-            tell(f"{name}: issued; {granted}")
+            granted = zip(HEADING[2:], _grants(issued), strict=True)
+            tell(f"{name}: issued; {'; '.join(f'{what.lower()}: {each}' for what, each in granted)}")
             tell("it is not shown again: keep it where only its holder can read it")
 
 
@@ -156,10 +154,8 @@ def list_keys(
                 print("\t".join(_row(key)))
         sys.stdout.flush()
         if not options.quiet:
-            for notice in (
-                *notices,
-                *([] if found else ["there are no keys; boticelli serve keys new NAME issues one"]),
-            ):
+            missing = [] if found else ["there are no keys; boticelli serve keys new NAME issues one"]
+            for notice in (*notices, *missing):
                 tell(notice)
 
 

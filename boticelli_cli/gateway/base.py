@@ -1,5 +1,6 @@
 """What the parts of the gateway have in common: a request as it is told to others, and who lets it in."""
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -102,6 +103,10 @@ class Keys(Protocol):
 
     async def find(self, key: str) -> Grant | None:
         """What a key grants, expired or not; nothing where it was never issued, or has been revoked."""
+        ...
+
+    async def named(self, name: str) -> Sequence[Grant]:
+        """What the keys of a name grant at present, expired or not; the name may be anything, and no key's."""
         ...
 
     @property

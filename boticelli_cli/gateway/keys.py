@@ -85,6 +85,10 @@ class Keyring:
         grant = self._by_hash.get(digest)
         return grant if grant is not None and hmac.compare_digest(grant.sha256, digest) else None
 
+    async def named(self, name: str) -> tuple[Grant, ...]:
+        await self._look(_LATER)
+        return tuple(grant for grant in self._by_hash.values() if grant.name == name)
+
     async def _look(self, age: float) -> None:
         """Look whether other keys have been issued, if the last look is older than `age` in seconds."""
         if self._issued is None or self._clock() - self._looked < age:
@@ -158,6 +162,10 @@ class Door:
         if found.expires is not None and found.expires <= datetime.fromtimestamp(now, UTC):
             raise _expired(found.name, found.expires)
         return found
+
+    async def named(self, name: str) -> Sequence[Grant]:
+        """What the keys of a name grant at present, for those who have shown one before."""
+        return await self._keys.named(name)
 
     def check(self, grant: Grant, face: FaceName, model: str | None = None) -> None:
         """Raises CredentialsError with status 403 for a face, or a model, that is not granted."""

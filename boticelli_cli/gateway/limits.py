@@ -29,8 +29,8 @@ MINUTE: Final = 60.0
 DAY: Final = 86_400.0
 """Seconds; the epoch's own begin at midnight in UTC."""
 
-Spent = Callable[[str, float], Awaitable[tuple[float, float]]]
-"""What the requests of a key, by its name, have cost in USD: since a moment, in seconds of the epoch, and in all."""
+Spent = Callable[[str, float], Awaitable[float]]
+"""What the requests of a key, by its name, have cost since a moment: in USD, and in seconds of the epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class LocalGatekeeper:
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._spent = spent
+        self._spent = spent or _nothing
         self._clock = clock
         self._monotonic = monotonic
         self._holders: dict[str, _Holder] = {}
@@ -86,6 +86,10 @@ class LocalGatekeeper:
         finally:
             holder.under_way -= 1
 
+    def under_way(self, name: str) -> int:
+        """How many requests of a key have been let in, and have not ended."""
+        return self._holders[name].under_way if name in self._holders else 0
+
     def standing(self, name: str) -> Standing:
         """What a key has under way, and has used."""
         holder = self._holders.get(name)
@@ -97,8 +101,7 @@ class LocalGatekeeper:
         async with holder.asking:
             if holder.costs is None:
                 start = _start_of_day(self._clock())
-                today, total = await self._spent(name, start) if self._spent is not None else (0.0, 0.0)
-                holder.costs = _Costs(start, today, total)
+                holder.costs = _Costs(start, await self._spent(name, start), await self._spent(name, 0.0))
 
 
 class _Taken:
@@ -212,6 +215,10 @@ class _Admitted:
             self._holder.costs.turn(self._clock())
             self._holder.costs.today += more
             self._holder.costs.total += more
+
+
+async def _nothing(name: str, since: float) -> float:
+    return 0.0
 
 
 def _start_of_day(now: float) -> float:

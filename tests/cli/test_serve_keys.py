@@ -132,7 +132,7 @@ def test_removes_a_key_by_its_name(folder: Path) -> None:
         (("new", "a", "--expires", "0d"), "'0d' is over already"),
         (("new", "a", "--usd-total", "nan"), "--usd-total is a sum in USD"),
         (("new", "a", "--usd-per-day", "-1"), "--usd-per-day is a sum in USD"),
-        (("remove", "ic"), "no key 'ic' has been issued; did you mean 'ci'?"),
+        (("remove", "cii"), "no key 'cii' has been issued; did you mean 'ci'?"),
         (("remove", "other"), "no key 'other' has been issued; boticelli serve keys list shows them"),
         (("remove", "me"), "config.yaml'; take it out there"),
         (("remove", HASH), "keys are removed by their names"),

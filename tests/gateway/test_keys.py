@@ -95,6 +95,17 @@ async def test_knows_the_keys_of_the_configuration_and_those_issued(path: Path) 
     assert not Keyring([], IssuedKeys(path.with_name("none.json"))).has_any
 
 
+async def test_tells_what_the_keys_of_a_name_grant_while_they_are_issued(path: Path) -> None:
+    clock = Hand()
+    IssuedKeys(path).add(replace(ME, name="ci"))
+    door = Door(Keyring([CI], IssuedKeys(path), clock=clock))
+    assert {grant.sha256 for grant in await door.named("ci")} == {CI.sha256, ME.sha256}
+    assert await door.named("me") == ()
+    IssuedKeys(path).remove("ci")
+    clock.now += 2
+    assert await door.named("ci") == (CI,)
+
+
 async def test_of_two_alike_the_configurations_counts(path: Path) -> None:
     IssuedKeys(path).add(replace(CI, name="issued"))
     assert await Keyring([CI], IssuedKeys(path)).find(KEY) == CI
