@@ -81,7 +81,7 @@ def read_file(path: Path, users_path: Path) -> tuple[ConfigFile | None, list[Pro
 def _hiding(text: str, problem: Problem) -> Problem:
     """A problem in which no key is shown that stands in the text, wherever a mistake has put it."""
     message = problem.message
-    for key in re.findall(r"api_key[\s:'\"]+([^\s,'\"{}\[\]$]{8,})|(\bbot-[\w-]{8,})", text):
+    for key in re.findall(r"api_key[\s:'\"]+([^\s,'\"{}\[\]$]{8,})|(\bbot-[\w-]{24,})", text):
         message = message.replace(key[0] or key[1], "…")
     return replace(problem, message=message)
 

@@ -1,6 +1,7 @@
 """Keys of the gateway: found in requests, known while they are issued, and what they open."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from boticelli_cli.gateway.guesses import Guesses
 from boticelli_cli.gateway.keys import ANYONE, Door, Keyring, key_in
 from boticelli_cli.grants import Grant, Permission
 from boticelli_cli.issued_keys import IssuedKeys, hash_of
+from tests.process import PATIENCE
 
 KEY, OTHER = "bot-first", "bot-second"
 CI = Grant("ci", hash_of(KEY))
@@ -166,6 +168,34 @@ async def test_many_unknown_keys_at_once_share_one_look() -> None:
     issued.held = (CI, ME)
     assert await asyncio.gather(*(keys.find(OTHER) for _ in range(50))) == [ME] * 50
     assert (issued.looks, issued.reads) == (2, 2)
+
+
+class Stalling(Counting):
+    """Issued keys in a file system that answers when it is let."""
+
+    def __init__(self, grants: Sequence[Grant]) -> None:
+        super().__init__(grants)
+        self.stalls = threading.Event()
+        self.goes_on = threading.Event()
+
+    def stamp(self) -> object:
+        if self.looks:
+            self.stalls.set()
+            assert self.goes_on.wait(PATIENCE)
+        return super().stamp()
+
+
+async def test_known_keys_do_not_wait_for_a_look_that_takes_its_time() -> None:
+    clock, issued = Hand(), Stalling([CI])
+    keys = Keyring([], issued, clock=clock)
+    clock.now += 5
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(keys.find(KEY))
+        assert await asyncio.to_thread(issued.stalls.wait, PATIENCE)
+        assert await keys.find(KEY) == CI
+        assert not first.done()
+        issued.goes_on.set()
+    assert first.result() == CI
 
 
 async def test_a_file_that_breaks_meanwhile_is_told_once_and_changes_nothing(path: Path) -> None:
