@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING
 
 from boticelli_cli.config_file import ConfigFile, moved
 from boticelli_cli.errors import Problem
-from boticelli_cli.grants import Grant
+from boticelli_cli.grants import ANYONE, Grant
 
 if TYPE_CHECKING:
     from boticelli_cli.config_document import GatewayDocument, GatewayKeyDocument
 
-__all__ = ["ANYONES_NAME", "GatewaySettings", "expiry_of", "read_gateway", "wrong_name"]
-
-ANYONES_NAME = "anyone"
-"""What whoever comes without a key is called, where none is needed: no key has this name."""
+__all__ = ["GatewaySettings", "expiry_of", "read_gateway", "wrong_name"]
 
 _LONGEST_NAME = 64
 
@@ -79,8 +76,8 @@ def wrong_name(name: str) -> str | None:
     """Why a key cannot be called so; None if it can."""
     if _KEY_LIKE.search(name):
         return "a key's name is no key; call it after whoever holds it"
-    if name == ANYONES_NAME:
-        return f"'{ANYONES_NAME}' is what those without a key are called; take another name"
+    if name == ANYONE.name:
+        return f"'{ANYONE.name}' is what those without a key are called; take another name"
     if len(name) > _LONGEST_NAME or not name.isprintable() or name != name.strip() or not name:
         return f"a key's name is at most {_LONGEST_NAME} letters, digits and signs, without a blank at its ends"
     return None

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from boticelli_cli.config import GatewaySettings, environment, gateway_keys_path, read_config, user_config_path
 from boticelli_cli.config_gateway import expiry_of, wrong_name
 from boticelli_cli.errors import BoticelliError, UsageError, did_you_mean
-from boticelli_cli.grants import PERMISSIONS, Grant, Permission
-from boticelli_cli.issued_keys import IssuedKeys, hash_of, new_key
+from boticelli_cli.grants import PERMISSIONS, Grant, Permission, hash_of
+from boticelli_cli.issued_keys import IssuedKeys, new_key
 
 if TYPE_CHECKING:
     from boticelli_cli.gateway.keys import Keyring

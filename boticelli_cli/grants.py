@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Literal, get_args
+from hashlib import sha256
+from typing import Final, Literal, get_args
 
-__all__ = ["PERMISSIONS", "Grant", "Permission"]
+__all__ = ["ANYONE", "PERMISSIONS", "Grant", "Permission", "hash_of"]
 
 Permission = Literal["claude", "gemini", "openai", "all", "admin"]
 """A face of the gateway: Anthropic's, Gemini's, OpenAI's; all three of them; or its status page, and them too."""
@@ -42,3 +43,12 @@ class Grant:
     def permits_model(self, model: str) -> bool:
         """Whether its holder may ask for a model, by the name that is asked for."""
         return self.models is None or any(fnmatchcase(model, glob) for glob in self.models)
+
+
+ANYONE: Final = Grant("anyone", "")
+"""What whoever comes may do where no key is needed: ask for any model, through any face. No key has this name."""
+
+
+def hash_of(key: str) -> str:
+    """What is known of a key: its SHA-256, in hexadecimal."""
+    return sha256(key.encode(errors="surrogatepass")).hexdigest()

@@ -5,7 +5,6 @@ Of a key itself nothing is kept but its SHA-256: 32 random bytes cannot be guess
 
 import secrets
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 
 from boticelli_cli.errors import ConfigError, Problem
@@ -13,7 +12,7 @@ from boticelli_cli.grants import Grant
 from boticelli_cli.narrative.files import reason_of
 from boticelli_cli.private_file import close_to_others, locked, write_private
 
-__all__ = ["KEY_PREFIX", "IssuedKeys", "Stamp", "hash_of", "new_key"]
+__all__ = ["KEY_PREFIX", "IssuedKeys", "Stamp", "new_key"]
 
 KEY_PREFIX = "bot-"
 
@@ -24,11 +23,6 @@ Stamp = tuple[int, ...]
 def new_key() -> str:
     """A key that nobody guesses: 32 random bytes in the letters of URLs."""
     return KEY_PREFIX + secrets.token_urlsafe(32)
-
-
-def hash_of(key: str) -> str:
-    """What is kept of a key: its SHA-256, in hexadecimal."""
-    return sha256(key.encode(errors="surrogatepass")).hexdigest()
 
 
 class IssuedKeys:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from boticelli_cli.errors import ConfigError, SaveError
-from boticelli_cli.grants import Grant
-from boticelli_cli.issued_keys import IssuedKeys, hash_of, new_key
+from boticelli_cli.grants import Grant, hash_of
+from boticelli_cli.issued_keys import IssuedKeys, new_key
 from tests.process import PATIENCE, environment
 
 CI = Grant("ci", "0" * 64, ("claude", "gemini"), ("gemini-*",), datetime(2099, 1, 31, tzinfo=UTC), 60, 9, 5, 2.0, 30.5)
@@ -91,7 +91,7 @@ def test_a_folder_that_cannot_be_made_is_told(folder: Path) -> None:
 ISSUING = """
 import sys
 from pathlib import Path
-from boticelli_cli.grants import Grant
+from boticelli_cli.grants import Grant, hash_of
 from boticelli_cli.issued_keys import IssuedKeys
 keys, first = IssuedKeys(Path(sys.argv[1])), int(sys.argv[2])
 assert all(keys.add(Grant(f"key {number}", f"{number:064x}")) for number in range(first, first + 25))

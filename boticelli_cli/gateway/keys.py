@@ -6,19 +6,15 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from hashlib import sha256
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 from urllib.parse import unquote
 
 from boticelli_cli.errors import BoticelliError, CredentialsError, ProviderError
 from boticelli_cli.gateway.base import FaceName, Keys
 from boticelli_cli.gateway.guesses import Guesses
-from boticelli_cli.grants import Grant, Permission
+from boticelli_cli.grants import ANYONE, Grant, Permission, hash_of
 
-__all__ = ["ANYONE", "Door", "Issued", "Keyring", "key_in"]
-
-ANYONE: Final = Grant("anyone", "")
-"""What whoever comes may do where no key is needed: ask for any model, through any face."""
+__all__ = ["Door", "Issued", "Keyring", "key_in"]
 
 _LATER = 1.0
 """Seconds for which a key that is known is taken to be still issued."""
@@ -77,7 +73,7 @@ class Keyring:
         return bool(self._by_hash)
 
     async def find(self, key: str) -> Grant | None:
-        digest = sha256(key.encode(errors="surrogatepass")).hexdigest()
+        digest = hash_of(key)
         if digest not in self._by_hash:
             await self._look(_SOON)
         elif not self._looking.locked():

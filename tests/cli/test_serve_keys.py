@@ -14,8 +14,8 @@ from boticelli_cli.cli.serve_keys import serve_keys
 from boticelli_cli.config import environment as ours
 from boticelli_cli.config import read_config
 from boticelli_cli.gateway_keys import keyring, until
-from boticelli_cli.grants import Grant
-from boticelli_cli.issued_keys import IssuedKeys, hash_of
+from boticelli_cli.grants import Grant, hash_of
+from boticelli_cli.issued_keys import IssuedKeys
 from tests.process import PATIENCE, Finished, Terminal, environment
 
 HASH = "0123456789abcdef" * 4

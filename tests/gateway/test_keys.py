@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from boticelli_cli.errors import ConfigError, CredentialsError, ProviderError
 from boticelli_cli.gateway.base import FaceName
 from boticelli_cli.gateway.guesses import Guesses
-from boticelli_cli.gateway.keys import ANYONE, Door, Keyring, key_in
-from boticelli_cli.grants import Grant, Permission
-from boticelli_cli.issued_keys import IssuedKeys, hash_of
+from boticelli_cli.gateway.keys import Door, Keyring, key_in
+from boticelli_cli.grants import ANYONE, Grant, Permission, hash_of
+from boticelli_cli.issued_keys import IssuedKeys
 from tests.process import PATIENCE
 
 KEY, OTHER = "bot-first", "bot-second"
