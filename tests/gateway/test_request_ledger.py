@@ -283,7 +283,10 @@ async def test_keeps_the_sums_of_days_whose_requests_it_forgets(path: Path) -> N
         for number in range(5_000):
             ledger.ended(entry(id=str(number), at=NOON + number % 2 * DAY))
         before = await everything(ledger)
-        clock.now += 200 * DAY
+        clock.now += 89 * DAY
+        assert await everything(ledger) == before
+        assert requests_in(path) == 5_000
+        clock.now += 111 * DAY
         for _ in range(4):
             after = await everything(ledger)
         assert after == before
