@@ -66,11 +66,13 @@ class RequestLedger:
     ) -> None:
         self._waiting: deque[Entry] = deque(maxlen=_MOST_WAITING)
         self._book = _Book(path, clock, warn or logging.getLogger(__name__).warning, kept_days)
+        self._loop: asyncio.AbstractEventLoop
         self._thread: ThreadPoolExecutor | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_called = False
 
     async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger")
         self._write_soon()
         return self
@@ -87,7 +89,7 @@ class RequestLedger:
             return
         self._disarm()
         try:
-            await asyncio.shield(asyncio.get_running_loop().run_in_executor(thread, self._close))
+            await asyncio.shield(self._loop.run_in_executor(thread, self._close))
         finally:
             # Whoever is cancelled here waits all the same: what there is has to be written.
             thread.shutdown(wait=True)
@@ -139,7 +141,7 @@ class RequestLedger:
             self._write()
             return self._book.ask(question)
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, ask)
+        return await self._loop.run_in_executor(self._thread, ask)
 
     def _write_soon(self) -> None:
         """Have the thread write: at once when there is a batch, else when a moment has passed."""
@@ -148,7 +150,7 @@ class RequestLedger:
         if len(self._waiting) >= _BATCH_ENTRIES:
             self._call()
         elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(_BATCH_SECONDS, self._call)
+            self._timer = self._loop.call_later(_BATCH_SECONDS, self._call)
 
     def _call(self) -> None:
         self._disarm()

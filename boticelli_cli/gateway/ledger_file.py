@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields
 from math import inf, isnan
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,11 @@ _BUSY_SECONDS = 1.0
 
 _USAGE = tuple(each.name for each in fields(Usage))
 
-_COLUMNS = (*(each.name for each in fields(Entry) if each.name != "usage"), *_USAGE)
+_FACTS = tuple(each.name for each in fields(Entry) if each.name != "usage")
+
+_COLUMNS = (*_FACTS, *_USAGE)
+
+_VALUES = attrgetter(*_FACTS, *(f"usage.{name}" for name in _USAGE))
 
 _INSERT = f"INSERT INTO requests ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"
 
@@ -197,31 +202,26 @@ def _version(db: sqlite3.Connection) -> int:
 
 
 def _row(entry: Entry) -> list[Any]:
-    values = [getattr(entry, name) for name in _COLUMNS[: -len(_USAGE)]]
-    values += [getattr(entry.usage, name) for name in _USAGE]
+    row = [_kept(value) for value in _VALUES(entry)]
     if entry.message is not None:
-        values[_COLUMNS.index("message")] = without_secrets(entry.message)
-    return [_kept(value) for value in values]
+        row[_COLUMNS.index("message")] = _kept(without_secrets(entry.message))
+    return row
 
 
 def _kept(value: Any) -> Any:
     """A value that SQLite takes: no lone halves of characters, no counts beyond its integers, and no NaN, its NULL."""
-    match value:
-        case str():
-            return value[:_LONGEST_TEXT].encode(errors="replace").decode()
-        case bool():
-            return int(value)
-        case float() if isnan(value):
-            return 0.0
-        case int():
-            return max(-_MOST_COUNT, min(value, _MOST_COUNT))
-        case _:
-            return value
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value[:_LONGEST_TEXT].encode(errors="replace").decode()
+    if isinstance(value, float):
+        return 0.0 if isnan(value) else value
+    return max(-_MOST_COUNT, min(int(value), _MOST_COUNT))
 
 
 def _entry(row: Sequence[Any]) -> Entry:
-    split = len(_COLUMNS) - len(_USAGE)
-    facts = dict(zip(_COLUMNS[:split], row[:split], strict=True))
+    split = len(_FACTS)
+    facts = dict(zip(_FACTS, row[:split], strict=True))
     facts["streamed"], facts["is_estimated"] = bool(facts["streamed"]), bool(facts["is_estimated"])
     return Entry(**facts, usage=Usage(*row[split:]))
 

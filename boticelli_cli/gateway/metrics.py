@@ -7,7 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from starlette.requests import Request
@@ -19,9 +19,9 @@ from boticelli_cli.gateway.base import Entry
 from boticelli_cli.gateway.usage import Door, problem
 from boticelli_cli.messages import Usage
 
-__all__ = ["Metrics", "metrics_routes"]
+__all__ = ["Metrics", "metrics_routes", "worker_ended"]
 
-MOST_MODELS = 200
+_MOST_MODELS = 200
 """How many models have a label of their own; those beyond are `other`."""
 
 _MOST_WORDS = 50
@@ -45,6 +45,7 @@ class Metrics:
     workers, `folder` is where they share what they count; the environment's PROMETHEUS_MULTIPROC_DIR has to name it
     before this module is imported (https://prometheus.github.io/client_python/multiprocess/). What the other workers
     have under way is then told as it was when their last request ended, or `refresh` was called.
+    Raises ValueError where the environment has not named the folder in time.
     """
 
     def __init__(
@@ -55,11 +56,13 @@ class Metrics:
         redis_is_up: Callable[[], bool] | None = None,
         folder: Path | None = None,
     ) -> None:
+        if folder is not None and not values.ValueClass._multiprocess:
+            raise ValueError("PROMETHEUS_MULTIPROC_DIR has to be set before anything is counted")
         self._registry = CollectorRegistry()
         self._folder = folder
         self._series = _Series(self._registry)
         self._gauges = _gauges(self._registry, in_flight, queue_depth, redis_is_up)
-        self._models = _Labels(MOST_MODELS)
+        self._models = _Labels(_MOST_MODELS)
         self._providers = _Labels(_MOST_WORDS)
         self._errors = _Labels(_MOST_WORDS)
         self._ends: dict[tuple[str, str, str, str, int], Counter] = {}
@@ -94,11 +97,6 @@ class Metrics:
         encode, media_type = choose_encoder(accept)
         return await asyncio.to_thread(encode, self._shared()), media_type
 
-    def worker_ended(self, pid: int) -> None:
-        """Forget what a worker that is gone had under way."""
-        if self._folder is not None:
-            mark_process_dead(pid, str(self._folder))  # type: ignore[no-untyped-call]
-
     def _shared(self) -> CollectorRegistry:
         if self._folder is None:
             return self._registry
@@ -122,6 +120,11 @@ def metrics_routes(metrics: Metrics, door: Door, *, metrics_open: bool = False) 
         return Response(body, headers={"Content-Type": media_type})
 
     return [Route("/metrics", page, methods=["GET"])]
+
+
+def worker_ended(pid: int, folder: Path) -> None:
+    """Forget what a worker that is gone had under way, in the folder that it shared with others."""
+    mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
 
 
 class _Counts(NamedTuple):

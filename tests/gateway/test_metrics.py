@@ -13,7 +13,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 
-from boticelli_cli.gateway.metrics import Metrics, metrics_routes
+from boticelli_cli.gateway.metrics import Metrics, metrics_routes, worker_ended
 from boticelli_cli.messages import Usage
 from tests.gateway.entries import entry
 from tests.gateway.serving import ADMIN_KEY, OWN_KEY, Keys, serving
@@ -171,6 +171,11 @@ async def test_lets_anybody_in_where_it_is_open() -> None:
     assert await status("192.168.0.7", metrics_open=True) == 200
 
 
+def test_refuses_a_folder_that_nobody_was_told_of_in_time(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="PROMETHEUS_MULTIPROC_DIR"):
+        Metrics(in_flight=lambda: 0, queue_depth=lambda: 0, folder=tmp_path)
+
+
 @pytest.fixture
 def worker(tmp_path: Path) -> Iterator[Callable[[int], subprocess.Popen[str]]]:
     """Starts workers that have so many requests under way, and share what they count in a folder."""
@@ -202,7 +207,7 @@ def test_adds_up_what_several_workers_count(worker: Callable[[int], subprocess.P
     assert told["boticelli_chunks_total{face=anthropic}"] == 60
     assert told["boticelli_overhead_seconds_count{face=anthropic}"] == 6
     assert told["boticelli_in_flight"] == 7
-    Metrics(in_flight=lambda: 0, queue_depth=lambda: 0, folder=tmp_path).worker_ended(first.pid)
+    worker_ended(first.pid, tmp_path)
     third = worker(1)
     assert third.stdout is not None
     told = samples(json.loads(third.stdout.readline()))
