@@ -1,0 +1,46 @@
+"""Where a request to the status page comes from: which page sent it, and by which name it found this machine."""
+
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+__all__ = ["is_for_loopback", "is_from_elsewhere"]
+
+
+def is_from_elsewhere(request: Request) -> bool:
+    """Whether a browser says that another site's page makes it send this.
+
+    Browsers tell the origin of every POST. What tells none is no browser, and acts for nobody but itself.
+    """
+    origin = request.headers.get("origin")
+    if origin is None:
+        return request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none")
+    return _place(origin) != _place(f"//{request.headers.get('host', '')}") or _place(origin) is None
+
+
+def is_for_loopback(request: Request) -> bool:
+    """Whether a request calls this machine by a name that no name server can point elsewhere.
+
+    A page of a site whose name is made to point at 127.0.0.1 (DNS rebinding) sends that site's name.
+    """
+    place = _place(f"//{request.headers.get('host', '')}")
+    if place is None:
+        return False
+    name = place[0].removesuffix(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _place(url: str) -> tuple[str, int | None] | None:
+    """The host of a URL, in small letters, and its port where it is not the usual one of either scheme."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    return (host, None if port in (80, 443) else port) if host else None
