@@ -10,6 +10,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from jinja2.environment import TemplateModule
+from markupsafe import Markup
 
 from boticelli_cli.gateway.base import AccountState, Entry, InFlight
 from boticelli_cli.gateway.status import figures
@@ -38,7 +39,8 @@ class State:
 def status_page(sections: Sections, span: Span, *, can_leave: bool) -> str:
     """The whole page, with a way to sign out where `can_leave`."""
     page = _templates().get_template("status.html")
-    return _text(page.render(sections=sections, span=span, spans=SPANS.values(), can_leave=can_leave))
+    made = {name: Markup(html) for name, html in sections.items()}
+    return page.render(sections=made, span=span, spans=SPANS.values(), can_leave=can_leave)
 
 
 def sign_in_form(problem: str | None = None) -> str:

@@ -16,7 +16,7 @@
   stream.onerror = () => {
     if (stream.readyState !== EventSource.CLOSED) return say(false, "connecting again …");
     say(false, "not live");
-    setTimeout(() => location.reload(), 10000); // the session is over, or too many watch
+    setTimeout(() => location.reload(), 5000); // the session is over, or too many watch
   };
   addEventListener("pagehide", () => stream.close());
 }
