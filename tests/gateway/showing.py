@@ -80,8 +80,8 @@ class Door:
             raise ProviderError("too many wrong keys", status=429, retry_after=41.2)
         raise CredentialsError(f"nobody knows {keys[0]}", status=401)
 
-    async def named(self, name: str) -> Grant | None:
-        return next((grant for grant in self.grants.values() if grant.name == name), None)
+    async def named(self, name: str) -> Sequence[Grant]:
+        return [grant for grant in self.grants.values() if grant.name == name]
 
 
 @contextlib.contextmanager

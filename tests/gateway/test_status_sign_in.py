@@ -131,6 +131,14 @@ def test_knows_nobody_who_has_signed_out_even_by_the_old_cookie(client: httpx.Cl
     assert FORM in client.get("/").text
 
 
+def test_tells_keys_of_the_same_name_apart(client: httpx.Client, door: Door) -> None:
+    door.issue("bot-twin", "malin")
+    sign_in(client, "bot-twin")
+    assert TABLES in client.get("/").text
+    del door.grants["bot-twin"]
+    assert FORM in client.get("/").text
+
+
 @pytest.mark.parametrize("change", ["revoked", "replaced", "no admin", "expired"])
 def test_ends_the_sessions_of_a_key_that_is(client: httpx.Client, door: Door, change: str) -> None:
     sign_in(client)

@@ -23,7 +23,7 @@ _COMMENT_EVERY = 15
 """How many looks a comment is sent after."""
 
 _REST = 20
-"""How many times as long as it took to read what was spent it is not read again."""
+"""How many times as long as it took to read and draw what was spent it is not read again."""
 
 _ERRORS = 25
 
@@ -76,17 +76,18 @@ class _Share:
             errors=errors,
         )
 
-    async def _looking_back(self, now: float) -> tuple[Spending, Sections]:
+    async def _looking_back(self, wall: float) -> tuple[Spending, Sections]:
         """What was spent, read again only after a rest, and drawn again only where it has changed."""
         loop, span = get_running_loop(), self._span
-        since = span.since(now)
+        since = span.since(wall)
         if self._spent is None or loop.time() >= self._spent_until:
             began = loop.time()
             read = since, await self._source.series(since, span.step)
-            self._spent_until = loop.time() + _REST * (loop.time() - began)
             if self._spent is None or read != self._read:
                 spent = spending(read[1], since, span.step, span.count)
                 self._read, self._spent = read, (spent, spent_sections(spent))
+            now = loop.time()
+            self._spent_until = now + _REST * (now - began)
         return self._spent
 
 

@@ -1,7 +1,7 @@
 """What was spent, summed up by key, by model and by step of time. Pure."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from boticelli_cli.gateway.status.source import Slice
@@ -38,47 +38,59 @@ class Spending:
 
 def spending(slices: Sequence[Slice], since: int, step: int, count: int) -> Spending:
     """The sums of slices. What lies outside of the `count` steps is left out."""
-    inside = [each for each in slices if 0 <= each.at - since < step * count]
-
-    def by_step(some: Iterable[Slice], figure: Callable[[Slice], float]) -> tuple[float, ...]:
-        steps = [0.0] * count
-        for each in some:
-            steps[int(each.at - since) // step] += figure(each)
-        return tuple(steps)
-
-    def tokens(some: Iterable[Slice], figure: Callable[[Slice], int]) -> tuple[int, ...]:
-        return tuple(map(int, by_step(some, figure)))
-
-    def sum_of(name: str | None, some: Sequence[Slice]) -> Sum:
-        known = [each.cost_usd for each in some if each.cost_usd is not None]
-        return Sum(
-            name,
-            requests=sum(each.requests for each in some),
-            failed=sum(each.failed for each in some),
-            input=sum(each.input for each in some),
-            output=sum(each.output for each in some),
-            cost_usd=sum(known) if known else None,
-            tokens=tokens(some, lambda each: each.input + each.output),
-            costs=by_step(some, lambda each: each.cost_usd or 0.0),
-        )
-
-    def grouped(name: Callable[[Slice], str | None]) -> tuple[Sum, ...]:
-        groups: defaultdict[str | None, list[Slice]] = defaultdict(list)
-        for each in inside:
-            groups[name(each)].append(each)
-        sums = (sum_of(name, some) for name, some in groups.items())
-        return tuple(sorted(sums, key=_dearest_first))
-
+    total = _Counting(count)
+    inputs, outputs = [0] * count, [0] * count
+    keys: defaultdict[str | None, _Counting] = defaultdict(lambda: _Counting(count))
+    models: defaultdict[str | None, _Counting] = defaultdict(lambda: _Counting(count))
+    for each in slices:
+        place = int(each.at - since) // step
+        if 0 <= place < count:
+            inputs[place] += each.input
+            outputs[place] += each.output
+            for counting in (total, keys[each.key], models[each.model]):
+                counting.add(each, place)
     return Spending(
         since,
         step,
-        total=sum_of(None, inside),
-        inputs=tokens(inside, lambda each: each.input),
-        outputs=tokens(inside, lambda each: each.output),
-        keys=grouped(lambda each: each.key),
-        models=grouped(lambda each: each.model),
+        total.sum(None),
+        tuple(inputs),
+        tuple(outputs),
+        keys=_dearest_first(keys),
+        models=_dearest_first(models),
     )
 
 
-def _dearest_first(one: Sum) -> tuple[float, int, int, str]:
-    return -(one.cost_usd or 0.0), -(one.input + one.output), -one.requests, one.name or ""
+class _Counting:
+    """A sum that grows."""
+
+    __slots__ = ("cost", "costs", "failed", "input", "is_priced", "output", "requests", "tokens")
+
+    def __init__(self, count: int) -> None:
+        self.requests = self.failed = self.input = self.output = 0
+        self.cost = 0.0
+        self.is_priced = False
+        self.tokens = [0] * count
+        self.costs = [0.0] * count
+
+    def add(self, one: Slice, place: int) -> None:
+        self.requests += one.requests
+        self.failed += one.failed
+        self.input += one.input
+        self.output += one.output
+        self.tokens[place] += one.input + one.output
+        if one.cost_usd is not None:
+            self.is_priced = True
+            self.cost += one.cost_usd
+            self.costs[place] += one.cost_usd
+
+    def sum(self, name: str | None) -> Sum:
+        cost = self.cost if self.is_priced else None
+        tokens, costs = tuple(self.tokens), tuple(self.costs)
+        return Sum(name, self.requests, self.failed, self.input, self.output, cost, tokens, costs)
+
+
+def _dearest_first(counted: Mapping[str | None, _Counting]) -> tuple[Sum, ...]:
+    sums = (counting.sum(name) for name, counting in counted.items())
+    return tuple(
+        sorted(sums, key=lambda one: (-(one.cost_usd or 0.0), -(one.input + one.output), -one.requests, one.name or ""))
+    )
