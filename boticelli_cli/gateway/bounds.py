@@ -1,0 +1,140 @@
+"""The bodies of requests, bounded: so many bytes, so long until they are here, and JSON."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from boticelli_cli.errors import ProviderError, RefusedError
+from boticelli_cli.wire.failure import status_of
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+__all__ = ["BodyBounds", "BoundedBodies", "check_headers", "plain_refusal", "read_body"]
+
+Refuse = Callable[["Scope", int, str], tuple[bytes, str]]
+"""The body of a refusal, by its status and message, and its content type."""
+
+_MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class BodyBounds:
+    """How much of a body is read: bytes, seconds without a byte of it, and seconds for all of it."""
+
+    most: int = 64 * _MIB
+    silence: float = 30.0
+    whole: float = 600.0
+
+
+def check_headers(scope: "Scope", bounds: BodyBounds) -> None:
+    """Look at what a request says of its body, before any of it is read.
+
+    It is JSON, or says nothing of what it is, and is not compressed: the vendors' clients never do that, and what grows
+    while it is read has no bound that its sender knows. Raises RefusedError with the status 413 or 415.
+    """
+    headers = dict(scope["headers"])
+    if not _has_body(headers):
+        return
+    kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
+    if kind and kind not in ("application/json", "text/json") and not kind.endswith("+json"):
+        raise RefusedError(
+            f"a body of the type '{kind}' is not read; send 'content-type: application/json'", status=415
+        )
+    if headers.get(b"content-encoding", b"identity").strip().lower() not in (b"identity", b""):
+        raise RefusedError("a compressed body is not read; send it without 'content-encoding'", status=415)
+    length = headers.get(b"content-length", b"0")
+    if length.isdigit() and int(length) > bounds.most:
+        raise _too_large(bounds)
+
+
+async def read_body(scope: "Scope", receive: "Receive", bounds: BodyBounds) -> bytes | None:
+    """The whole body of a request; nothing when its client went away before its end.
+
+    Nothing is read of a body that `check_headers` refuses, and a client that waits to be asked for it (`Expect:
+    100-continue`) is not asked. Raises RefusedError with the status 413 or 415, ProviderError with 408. Whoever answers
+    these closes the connection, by `connection: close`.
+    """
+    check_headers(scope, bounds)
+    pieces: list[bytes] = []
+    size = 0
+    late = f"no byte of the body came for {bounds.silence:g} seconds"
+    try:
+        async with asyncio.timeout(bounds.whole):
+            while True:
+                async with asyncio.timeout(bounds.silence):
+                    message = await receive()
+                if message["type"] == "http.disconnect":
+                    return None
+                pieces.append(message.get("body", b""))
+                size += len(pieces[-1])
+                if size > bounds.most:
+                    raise _too_large(bounds)
+                if not message.get("more_body", False):
+                    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+    except TimeoutError:
+        raise ProviderError(f"the request took too long to arrive: {late}", status=408) from None
+
+
+def plain_refusal(_scope: "Scope", status: int, message: str) -> tuple[bytes, str]:
+    """A refusal in plain JSON."""
+    kind = HTTPStatus(status).phrase.lower().replace(" ", "_")
+    return json.dumps({"error": {"type": kind, "message": message}}).encode(), "application/json"
+
+
+class BoundedBodies:
+    """An app that gets the bodies of requests whole, in one message, and never one that is out of bounds.
+
+    Later messages are the client's own: that it went away. A request without a body is handed on as it is.
+    """
+
+    def __init__(self, app: "ASGIApp", bounds: BodyBounds | None = None, *, refuse: Refuse = plain_refusal) -> None:
+        self._app = app
+        self._bounds = bounds or BodyBounds()
+        self._refuse = refuse
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        if scope["type"] != "http" or not _has_body(dict(scope["headers"])):
+            await self._app(scope, receive, send)
+            return
+        try:
+            body = await read_body(scope, receive, self._bounds)
+        except ProviderError as error:
+            await self._say(scope, send, status_of(error), error.message)
+            return
+        if body is not None:
+            await self._app(scope, _first(body, receive), send)
+
+    async def _say(self, scope: "Scope", send: "Send", status: int, message: str) -> None:
+        body, kind = self._refuse(scope, status, message)
+        headers = [
+            (b"content-type", kind.encode()),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        ]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def _has_body(headers: dict[bytes, bytes]) -> bool:
+    return headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+
+
+def _too_large(bounds: BodyBounds) -> RefusedError:
+    return RefusedError(f"the body is larger than {bounds.most / _MIB:g} MiB, which is the most", status=413)
+
+
+def _first(body: bytes, receive: "Receive") -> "Receive":
+    given = False
+
+    async def first() -> "Message":
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return first
