@@ -36,6 +36,9 @@ _LOOK = 0.02
 _HANDSHAKE = 10.0
 """Seconds for a TLS handshake."""
 
+_FAREWELL = 1.0
+"""Seconds for the other side of TLS to say goodbye. Clients that keep an idle connection do not look at it."""
+
 
 async def serve(
     app: "ASGIApp",
@@ -52,9 +55,13 @@ async def serve(
     are. `sockets` are those of `bind`, and are closed. The app's lifespan is not run: whoever made it owns what it
     holds, around this call. Raises UsageError for what cannot be listened at.
     """
-    secure = tls_context(listening)
     sockets = list(sockets) if sockets is not None else bind(listening)
-    await _Server(app, listening, stopping or Stopping(), secure).run(sockets, on_ready, on_draining)
+    try:
+        server = _Server(app, listening, stopping or Stopping(), tls_context(listening))
+        await server.run(sockets, on_ready, on_draining)
+    finally:
+        for each in sockets:
+            each.close()
 
 
 def new_loop() -> AbstractEventLoop:
@@ -83,14 +90,16 @@ class _Server:
             try:
                 for each in sockets:
                     listeners.append(await self._listen(each))
-                on_ready(address_of(self._listening, sockets))
+                await asyncio.sleep(0)  # a signal that came meanwhile is heard
+                if not self._stopping.is_draining:
+                    on_ready(address_of(self._listening, sockets))
                 await self._stopping.wait_draining()
-                self._leave(listeners, sockets)
+                _leave(listeners, sockets)
                 on_draining(len(self._state.tasks))
                 await self._drain()
             finally:
                 date.cancel()
-                self._leave(listeners, sockets)
+                _leave(listeners, sockets)
                 await self._close()
 
     async def _listen(self, at: socket) -> asyncio.Server:
@@ -100,14 +109,8 @@ class _Server:
             backlog=self._listening.backlog,
             ssl=self._secure,
             ssl_handshake_timeout=_HANDSHAKE if self._secure is not None else None,
+            ssl_shutdown_timeout=_FAREWELL if self._secure is not None else None,
         )
-
-    def _leave(self, listeners: list[asyncio.Server], sockets: list[socket]) -> None:
-        """Take no more connections; those that wait to be accepted are refused by the system."""
-        for listener in listeners:
-            listener.close()
-        for each in sockets:
-            each.close()
 
     async def _drain(self) -> None:
         for connection in self._connections():
@@ -130,8 +133,7 @@ class _Server:
         """Break off what is left. Clients are gone first: nothing is written, and nobody is told of a bug."""
         for connection in self._connections():
             connection.abort()
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await asyncio.sleep(_LOOK)  # those that were just being accepted are aborted, too
         if tasks := set(self._state.tasks):
             for task in tasks:
                 task.cancel()
@@ -154,6 +156,14 @@ class _Server:
                 await app(scope, receive, send)
 
         return run
+
+
+def _leave(listeners: list[asyncio.Server], sockets: list[socket]) -> None:
+    """Take no more connections; those that wait to be accepted are refused by the system."""
+    for listener in listeners:
+        listener.close()
+    for each in sockets:
+        each.close()
 
 
 def _config(app: Any, listening: Listening) -> Config:

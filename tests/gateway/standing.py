@@ -239,7 +239,7 @@ async def _main(given: str, workers: int) -> int:
             sockets = bind(listening)
             port = sockets[0].getsockname()[1]
             command = [sys.executable, "-m", "tests.gateway.standing", given]
-            return await supervise(
+            code = await supervise(
                 command,
                 count=workers,
                 sockets=sockets,
@@ -249,7 +249,12 @@ async def _main(given: str, workers: int) -> int:
                 on_ready=lambda: print(f"ready:{port}", flush=True),
                 warn=lambda message: print(message, file=sys.stderr, flush=True),
             )
+            return code or _exit_code(stopping)
         await serve(App(stopping), listening, stopping=stopping, on_ready=lambda url: print(url, flush=True))
+    return _exit_code(stopping)
+
+
+def _exit_code(stopping: Stopping) -> int:
     return INTERRUPTED if stopping.was_interrupted else 0
 
 

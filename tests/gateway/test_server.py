@@ -40,6 +40,17 @@ def test_serves_with_tls(certificate: tuple[trustme.CA, Path, Path]) -> None:
             client.hear("HTTP/1.1 413 ")
 
 
+def test_does_not_wait_for_the_goodbye_of_an_idle_client(certificate: tuple[trustme.CA, Path, Path]) -> None:
+    authority, cert, key = certificate
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    with standing(Listening(tls_cert=cert, tls_key=key)) as server, Client(server.port, secure=trusting) as client:
+        client.ask("/who")
+        client.hear("}")
+        server.call("drain")
+        until(lambda: server.is_over, patience=3.0)
+
+
 def test_tells_what_is_wrong_with_a_certificate(certificate: tuple[trustme.CA, Path, Path], tmp_path: Path) -> None:
     _, cert, key = certificate
     other = trustme.CA().issue_cert("127.0.0.1").private_key_pem

@@ -1,0 +1,121 @@
+"""The gateway as processes: one that serves, or one that watches over several that do."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from socket import socket
+
+from boticelli_cli import app
+from boticelli_cli.app import environment
+from boticelli_cli.errors import UsageError
+from boticelli_cli.gateway.bounds import BodyBounds
+from boticelli_cli.gateway.listening import Listening, address_of, allow_many_files, bind, is_loopback, tls_context
+from boticelli_cli.gateway.options import GatewayOptions, GatewayParts, LogFormat
+from boticelli_cli.gateway.server import new_loop, serve
+from boticelli_cli.gateway.stopping import INTERRUPTED, Stopping
+from boticelli_cli.gateway.workers import draining_with_parent, inherited, supervise, tell_parent
+
+__all__ = ["BodyBounds", "GatewayOptions", "Listening", "LogFormat", "new_loop", "run_gateway"]
+
+
+async def run_gateway(
+    options: GatewayOptions,
+    *,
+    worker: Sequence[str],
+    worker_environ: Mapping[str, str],
+    say: Callable[[str], None],
+) -> int:
+    """Run a gateway until a signal stops it, and return the exit code: 0, or 130 after Ctrl-C.
+
+    Several workers are started as `worker`, which comes here again, with `worker_environ`. `say` is told what a person
+    at the terminal should know. Raises UsageError and ConfigError for what cannot be.
+    """
+    stopping = Stopping()
+    sockets = inherited(environment())
+    options = replace(options, is_worker=sockets is not None)
+    with stopping.heeding_signals():
+        parts = app.gateway(options, stopping)
+        _check(options, parts)
+        allow_many_files()
+        if sockets is not None:
+            return await _work(options, parts, stopping, sockets)
+        if options.workers > 1:
+            return await _watch(options, parts, stopping, worker, worker_environ, say)
+        return await _serve(options, parts, stopping, say)
+
+
+async def _serve(options: GatewayOptions, parts: GatewayParts, stopping: Stopping, say: Callable[[str], None]) -> int:
+    def draining(under_way: int) -> None:
+        if under_way:
+            say(_stops(under_way, options.listening.grace))
+
+    async with parts.opened():
+        await serve(
+            parts.app,
+            options.listening,
+            stopping=stopping,
+            on_ready=lambda url: say(_serves(url, parts)),
+            on_draining=draining,
+        )
+    return _exit_code(stopping)
+
+
+async def _work(options: GatewayOptions, parts: GatewayParts, stopping: Stopping, sockets: list[socket]) -> int:
+    """Serve as one of several. Whoever watches speaks to people, and ends us."""
+    with draining_with_parent(stopping):
+        async with parts.opened():
+            await serve(
+                parts.app, options.listening, stopping=stopping, sockets=sockets, on_ready=lambda _: tell_parent()
+            )
+    return 0
+
+
+async def _watch(
+    options: GatewayOptions,
+    parts: GatewayParts,
+    stopping: Stopping,
+    worker: Sequence[str],
+    environ: Mapping[str, str],
+    say: Callable[[str], None],
+) -> int:
+    sockets = bind(options.listening)
+    url = address_of(options.listening, sockets)
+    code = await supervise(
+        worker,
+        count=options.workers,
+        sockets=sockets,
+        environ=environ,
+        grace=options.listening.grace,
+        stopping=stopping,
+        on_ready=lambda: say(_serves(url, parts)),
+        warn=say,
+    )
+    return code or _exit_code(stopping)
+
+
+def _check(options: GatewayOptions, parts: GatewayParts) -> None:
+    tls_context(options.listening)
+    host = options.listening.host
+    if not parts.has_keys and not is_loopback(host):
+        raise UsageError(
+            f"there are no keys, so whoever reaches {host} could use your accounts",
+            hint="make a key first: boticelli serve keys new NAME; without one, --host 127.0.0.1 serves this machine",
+        )
+    if options.workers > 1 and options.redis is None:
+        raise UsageError(
+            "several workers share keys and limits through Redis, and none is given",
+            hint="--redis redis://127.0.0.1:6379, or leave --workers out",
+        )
+
+
+def _serves(url: str, parts: GatewayParts) -> str:
+    note = "" if parts.has_keys else " (no keys: this machine only)"
+    return f"boticelli serves {url}{note}; try: curl {url}/health"
+
+
+def _stops(under_way: int, grace: float) -> str:
+    what = "1 request that is under way has" if under_way == 1 else f"{under_way} requests that are under way have"
+    return f"boticelli stops; {what} {grace:g} s to end, Ctrl-C ends all at once"
+
+
+def _exit_code(stopping: Stopping) -> int:
+    return INTERRUPTED if stopping.was_interrupted else 0
