@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from boticelli_cli.cli.main import app
 
 PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
-COMMANDS = ("run", "stream", "check", "graph", "new", "models", "limits", "doctor", "keys", "schema")
+COMMANDS = ("run", "stream", "check", "graph", "new", "models", "limits", "doctor", "keys", "serve", "schema")
 SUBCOMMANDS = (("keys", "set"), ("keys", "list"), ("keys", "remove"), ("keys", "path"))
 
 HEAD = """# Commands

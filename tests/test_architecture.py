@@ -88,7 +88,8 @@ MAP: dict[str, set[str]] = {
             "routing",
         ),
     },
-    "cli": {"app", "inventory", "keys", "gateway_keys", "doctor", "errors", "events", "views"},
+    "gateway_process": {"errors", "gateway", "app"},
+    "cli": {"app", "inventory", "keys", "doctor", "gateway_process", "errors", "events", "views"},
     "__init__": {"app", "errors", "events", "messages", "narrative"},
     "__main__": {"cli"},
 }

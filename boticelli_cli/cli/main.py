@@ -16,6 +16,7 @@ from boticelli_cli.cli.new import new
 from boticelli_cli.cli.options import GlobalOptions, Quiet, Verbose
 from boticelli_cli.cli.run import run
 from boticelli_cli.cli.schema import schema
+from boticelli_cli.cli.serve import serve
 from boticelli_cli.cli.stdio import prepare_streams
 from boticelli_cli.cli.stream import stream
 
@@ -62,6 +63,7 @@ app.command("models", short_help="List the models that can be asked.")(models)
 app.command("limits", short_help="Show what is left of each quota.")(limits)
 app.command("doctor", short_help="Tell what is wrong with this setup.")(doctor)
 app.add_typer(keys, name="keys", short_help="Keep keys where only you can read them.")
+app.add_typer(serve, name="serve", short_help="Serve any model to any client.")
 app.command("schema", short_help="Print the JSON Schema of narratives, for editors.")(schema)
 
 

@@ -6,7 +6,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import AsyncGenerator, Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing, contextmanager, nullcontext, redirect_stderr, suppress
 from io import StringIO
 from pathlib import Path
@@ -39,9 +39,12 @@ _READABLE = 200
 Result = TypeVar("Result")
 
 
-def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
+def wait_for(
+    work: Coroutine[Any, Any, Result], *, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+) -> Result:
     """Do something that takes its time and shows nothing meanwhile. Ctrl-C ends the program."""
-    return asyncio.run(work)
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        return runner.run(work)
 
 
 def play(

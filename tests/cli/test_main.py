@@ -9,7 +9,7 @@ import pytest
 from tests.cli.stories import CHAIN, write
 from tests.process import boticelli
 
-COMMANDS = ["run", "stream", "check", "graph", "new", "models", "limits", "doctor", "keys", "schema"]
+COMMANDS = ["run", "stream", "check", "graph", "new", "models", "limits", "doctor", "keys", "serve", "schema"]
 
 
 def test_version() -> None:
@@ -48,6 +48,7 @@ def test_global_options_work_before_and_after_every_command(folder: Path, comman
         "graph": ["story.yaml"],
         "new": ["other"],
         "keys": ["path"],
+        "serve": ["--help"],
     }
     rest = arguments.get(command, [])
     before = boticelli("-q", command, *rest)
