@@ -121,6 +121,8 @@ def _is_refused(port: int) -> bool:
         socket.create_connection(("127.0.0.1", port)).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:  # it was just being closed
+        return False
     return False
 
 
