@@ -63,8 +63,8 @@ class Stopping:
     def heeding_signals(self) -> Iterator[None]:
         """Drain on SIGTERM, SIGHUP or Ctrl-C, end on the second Ctrl-C, and leave the process on the third.
 
-        To be entered in the main thread, in a running event loop. A signal that is ignored stays so: nohup, and `&` in
-        scripts. The handlers stay until the program is left, so that nothing afterwards is torn by Ctrl-C.
+        To be entered in the main thread, in a running event loop, around all that is to be closed in peace. A signal
+        that is ignored stays so: nohup, and `&` in scripts.
         """
         loop = asyncio.get_running_loop()
 
@@ -74,11 +74,14 @@ class Stopping:
             with suppress(RuntimeError):  # the loop is closed already
                 loop.call_soon_threadsafe(self._take, number)
 
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            known = getattr(signal, name, None)
-            if known is not None and signal.getsignal(known) is not signal.SIG_IGN:
-                signal.signal(known, handle)
-        yield
+        known = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        heeded = [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, handle) for number in heeded}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _take(self, number: int) -> None:
         if number != signal.SIGINT:

@@ -15,7 +15,6 @@ from tests.cli.inside import boticelli
 from tests.fakes.serving import until
 from tests.gateway.standing import Client, reply
 from tests.process import Terminal, start
-from tests.process import boticelli as process
 
 
 @contextlib.contextmanager
@@ -34,11 +33,13 @@ def serving(*arguments: str, env: dict[str, str] | None = None) -> Iterator[tupl
         running.communicate(timeout=10)
 
 
-def test_says_where_it_serves_and_stops_with_zero_on_sigterm() -> None:
-    with serving() as (running, line, port):
+def test_says_where_it_serves_within_the_bounds_it_was_given_and_stops_with_zero_on_sigterm() -> None:
+    with serving(env={"BOTICELLI_SERVE_MAX_BODY": "0.5"}) as (running, line, port):
         url = f"http://127.0.0.1:{port}"
         assert line == f"boticelli serves {url} (no keys: this machine only); try: curl {url}/health\n"
         assert reply(port, "/health")[0] == 200
+        status, body = reply(port, "/health", "content-length: 600000", method="POST")
+        assert (status, "larger than 0.5 MiB" in body) == (413, True)
         running.terminate()
         assert running.communicate(timeout=10) == (b"", b"")
         assert running.returncode == 0
@@ -66,7 +67,7 @@ def test_says_what_it_waits_for_when_it_stops() -> None:
 
 @pytest.mark.parametrize(
     ("event", "word"),
-    [("import", "boticelli_cli.cli.serve"), ("import", "uvicorn"), ("import", "starlette"), ("socket.bind", "socket")],
+    [("import", "boticelli_cli.cli.serve"), ("import", "uvicorn"), ("socket.bind", "socket")],
 )
 def test_ctrl_c_is_quiet_at_any_moment_of_the_start(event: str, word: str) -> None:
     code = (
@@ -103,8 +104,9 @@ def _answers(port: int) -> bool:
 
 def test_tells_whose_port_is_taken() -> None:
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        port = taken.getsockname()[1]
-        done = process("serve", "--port", str(port))
+        port, handler = taken.getsockname()[1], signal.getsignal(signal.SIGTERM)
+        done = boticelli("serve", "--port", str(port))
+    assert signal.getsignal(signal.SIGTERM) is handler
     assert (done.code, done.out) == (2, "")
     assert done.err == (
         f"error: port {port} of 127.0.0.1 is in use\n"
@@ -136,13 +138,6 @@ def test_tells_what_is_wrong_with_its_options(arguments: list[str], said: str) -
     done = boticelli("serve", "--port", "0", *arguments)
     assert (done.code, done.out) == (2, "")
     assert said in done.err
-
-
-def test_takes_no_larger_body_than_it_was_told() -> None:
-    with serving(env={"BOTICELLI_SERVE_MAX_BODY": "0.5"}) as (_, _, port):
-        status, body = reply(port, "/health", "content-length: 600000", method="POST")
-        assert status == 413
-        assert "larger than 0.5 MiB" in body
 
 
 def test_a_terminal_shows_where_it_serves(folder: Path) -> None:

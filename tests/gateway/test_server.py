@@ -40,6 +40,7 @@ def test_serves_with_tls(certificate: tuple[trustme.CA, Path, Path]) -> None:
             client.hear("HTTP/1.1 413 ")
 
 
+@pytest.mark.slow
 def test_does_not_wait_for_the_goodbye_of_an_idle_client(certificate: tuple[trustme.CA, Path, Path]) -> None:
     authority, cert, key = certificate
     trusting = ssl.create_default_context()
@@ -167,7 +168,10 @@ def test_breaks_off_everything_when_it_is_to_end_at_once() -> None:
         until(lambda: server.is_over, patience=1.0)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGHUP, 0), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 0), (signal.SIGINT, 130), pytest.param(signal.SIGHUP, 0, marks=pytest.mark.slow)],
+)
 def test_lets_what_is_under_way_end_when_it_gets_a_signal(number: signal.Signals, code: int) -> None:
     with standing_process() as (process, port), Client(port) as client:
         client.talk()
