@@ -77,7 +77,8 @@ def _fit_thinking(request: Request, model: Model) -> Fitted:
         return request, []
     thinking, notice = fit_thinking(request.thinking, model)
     # The least that a model can think is not nothing, but nobody who wants none wants to see it.
-    return replace(request, thinking=thinking, show_thoughts=bool(request.thinking)), [notice] if notice else []
+    shows = request.show_thoughts and bool(request.thinking)
+    return replace(request, thinking=thinking, show_thoughts=shows), [notice] if notice else []
 
 
 def _fit_length(request: Request, model: Model) -> Fitted:

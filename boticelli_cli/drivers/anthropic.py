@@ -10,6 +10,7 @@ from boticelli_cli.drivers.http import Endpoint, Outgoing
 from boticelli_cli.drivers.patience import Patience
 from boticelli_cli.messages import Request
 from boticelli_cli.wire.anthropic import (
+    FORWARDING,
     PROVIDER,
     StreamReader,
     decode_count,
@@ -80,4 +81,5 @@ DIALECT: Final = Dialect(
     decode=lambda request, body: decode_response(body),
     models_path=_models_path,
     decode_models=decode_models,
+    forwarding=FORWARDING,
 )

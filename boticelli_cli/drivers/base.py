@@ -13,6 +13,7 @@ __all__ = [
     "Driver",
     "Dropped",
     "FallingBack",
+    "Fitted",
     "Going",
     "Meter",
     "Notice",
@@ -104,7 +105,18 @@ class Dropped:
     what: tuple[str, ...]
 
 
-Notice = Waiting | Retrying | Going | Routed | FallingBack | Dropped
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """What of a request the model that is asked does not take as it was said: a sentence for each setting.
+
+    Of the models of a plan, the same sentences have been told before anything was sent.
+    """
+
+    model: str
+    what: tuple[str, ...]
+
+
+Notice = Waiting | Retrying | Going | Routed | FallingBack | Dropped | Fitted
 """What a driver tells while a request has no first delta yet."""
 
 
@@ -155,6 +167,11 @@ class Meter:
     def wait(self, seconds: float) -> None:
         """Count more seconds of waiting."""
         self.waited = (self.waited or 0.0) + seconds
+
+    def count(self, usage: Usage) -> None:
+        """Take what a provider has counted; who has counted nothing has nothing to say."""
+        if usage != Usage():
+            self.usage = usage
 
 
 _meter: ContextVar[Meter | None] = ContextVar("meter", default=None)

@@ -4,13 +4,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
-from boticelli_cli.drivers.base import Dropped, notify
+from boticelli_cli.drivers.base import Dropped, meter_at_hand, notify
+from boticelli_cli.drivers.forwarded import Passage, passage_of
 from boticelli_cli.drivers.http import Endpoint
 from boticelli_cli.drivers.patience import Patience
 from boticelli_cli.drivers.streamed import Streamed
 from boticelli_cli.errors import CredentialsError, ProviderError, RefusedError
 from boticelli_cli.messages import Delta, Request, Response
 from boticelli_cli.wire.body import Encoded
+from boticelli_cli.wire.forward import Forwarding
 from boticelli_cli.wire.listing import ListedModel
 from boticelli_cli.wire.stream import BodyReader
 
@@ -26,7 +28,7 @@ class Dialect:
 
     `encode` makes the body of a request, to be answered as a stream or whole; `path` says where it goes, below the base
     URL; `reader` reads an answer's stream, and `decode` a whole answer. `models_path` is where the models are listed,
-    from the page that a token names on.
+    from the page that a token names on. `forwarding` is how what others say in this dialect is passed on, where it is.
     """
 
     encode: Callable[[Request, bool], Encoded]
@@ -35,6 +37,7 @@ class Dialect:
     decode: Callable[[Request, bytes], Response]
     models_path: Callable[[str | None], str] | None = None
     decode_models: Callable[[bytes], tuple[list[ListedModel], str | None]] | None = None
+    forwarding: Forwarding | None = None
 
 
 class HttpDriver:
@@ -72,20 +75,29 @@ class HttpDriver:
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[AsyncIterator[Delta], None]:
         patience = Patience(self._provider, request.timeout)
-        body = await self._encoded(request, streamed=True)
+        passage = passage_of(request, self._dialect.forwarding)
+        body = await self._encoded(request, passage, streamed=True)
+        headers = () if passage is None else passage.headers
+        reader = self._dialect.reader(request) if passage is None else passage.reader()
         with self._naming(request.model):
-            async with self._endpoint.stream(self._dialect.path(request, True), body, patience) as chunks:
-                answer = Streamed(chunks, self._dialect.reader(request), patience)
-                await answer.read_first()
-                async with aclosing(answer.deltas()) as deltas:
-                    yield deltas
+            async with self._endpoint.stream(self._dialect.path(request, True), body, patience, headers) as chunks:
+                answer = Streamed(chunks, reader, patience)
+                with answer.metered():
+                    await answer.read_first()
+                    async with aclosing(answer.deltas()) as deltas:
+                        yield deltas
 
     async def generate(self, request: Request) -> Response:
         patience = Patience(self._provider, request.timeout)
-        body = await self._encoded(request, streamed=False)
+        passage = passage_of(request, self._dialect.forwarding)
+        body = await self._encoded(request, passage, streamed=False)
+        headers = () if passage is None else passage.headers
         with self._naming(request.model):
-            answer = await self._endpoint.post(self._dialect.path(request, False), body, patience)
-            return self._dialect.decode(request, answer.body)
+            answer = await self._endpoint.post(self._dialect.path(request, False), body, patience, headers)
+            response = self._dialect.decode(request, answer.body)
+        if (meter := meter_at_hand()) is not None:
+            meter.count(response.finish.usage)
+        return response if passage is None else passage.whole(response, answer.body)
 
     async def models(self) -> list[ListedModel]:
         """The models that this account can ask, as the provider lists them. Raises ProviderError."""
@@ -100,7 +112,9 @@ class HttpDriver:
         with self._naming(""):
             return await all_pages(read)
 
-    async def _encoded(self, request: Request, *, streamed: bool) -> bytes:
+    async def _encoded(self, request: Request, passage: Passage | None, *, streamed: bool) -> bytes:
+        if passage is not None and (body := passage.body(request.model, streamed=streamed)) is not None:
+            return body
         encoded = self._dialect.encode(request, streamed)
         if encoded.losses:
             await notify(Dropped(self._provider, encoded.losses))

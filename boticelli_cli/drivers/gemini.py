@@ -5,8 +5,9 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
 from urllib.parse import quote
 
-from boticelli_cli.drivers.base import Dropped, notify
+from boticelli_cli.drivers.base import Dropped, meter_at_hand, notify
 from boticelli_cli.drivers.dialect import all_pages
+from boticelli_cli.drivers.forwarded import Passage, passage_of
 from boticelli_cli.drivers.gemini_access import PROVIDER, GeminiAccess
 from boticelli_cli.drivers.gemini_files import GeminiFiles
 from boticelli_cli.drivers.http import Endpoint
@@ -16,6 +17,7 @@ from boticelli_cli.drivers.streamed import Streamed
 from boticelli_cli.errors import ProviderError, RefusedError
 from boticelli_cli.messages import Delta, Finish, Media, MediaDelta, Request, Response
 from boticelli_cli.wire.gemini import (
+    FORWARDING,
     StreamReader,
     decode_count,
     decode_error,
@@ -68,27 +70,38 @@ class Gemini:
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncGenerator[AsyncIterator[Delta], None]:
         patience = Patience(PROVIDER, request.timeout)
-        body = await self._encoded(request, patience)
+        body, passage = await self._encoded(request, patience, streamed=True)
         path = self._access.path_of(request.model, "streamGenerateContent") + "?alt=sse"
+        headers = () if passage is None else passage.headers
         with self._hinting(request.model):
-            async with self._endpoint.stream(path, body, patience) as chunks:
-                answer = Streamed(chunks, _Sounding(), patience)
-                await answer.read_first()
-                async with aclosing(answer.deltas()) as deltas:
-                    yield deltas
+            async with self._endpoint.stream(path, body, patience, headers) as chunks:
+                answer = Streamed(chunks, _Sounding() if passage is None else passage.reader(), patience)
+                with answer.metered():
+                    await answer.read_first()
+                    async with aclosing(answer.deltas()) as deltas:
+                        yield deltas
 
     async def generate(self, request: Request) -> Response:
         patience = Patience(PROVIDER, request.timeout)
-        body = await self._encoded(request, patience)
+        body, passage = await self._encoded(request, patience, streamed=False)
+        path = self._access.path_of(request.model, "generateContent")
         with self._hinting(request.model):
-            answer = await self._endpoint.post(self._access.path_of(request.model, "generateContent"), body, patience)
-            return _with_playable_sound(decode_response(answer.body))
+            answer = await self._endpoint.post(path, body, patience, () if passage is None else passage.headers)
+            response = _with_playable_sound(decode_response(answer.body))
+        if (meter := meter_at_hand()) is not None:
+            meter.count(response.finish.usage)
+        return response if passage is None else passage.whole(response, answer.body)
 
-    async def _encoded(self, request: Request, patience: Patience) -> bytes:
-        encoded = encode_request(await patience.wait_for(self._files.fit(request)))
+    async def _encoded(self, request: Request, patience: Patience, *, streamed: bool) -> tuple[bytes, Passage | None]:
+        """The body to send, and how the request is passed on, if it is: not to Vertex AI, nor with files of ours."""
+        fitted = await patience.wait_for(self._files.fit(request))
+        passage = None if self._access.is_vertex or fitted is not request else passage_of(request, FORWARDING)
+        if passage is not None and (body := passage.body(request.model, streamed=streamed)) is not None:
+            return body, passage
+        encoded = encode_request(fitted)
         if encoded.losses:
             await notify(Dropped(PROVIDER, encoded.losses))
-        return encoded.body
+        return encoded.body, passage
 
     async def count_tokens(self, request: Request) -> int:
         """How many tokens a request's input has, as the provider counts them. Raises ProviderError."""

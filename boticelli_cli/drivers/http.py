@@ -7,7 +7,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,7 +22,17 @@ import httpx
 from boticelli_cli.drivers.patience import CONNECT, Patience
 from boticelli_cli.errors import ProviderError, RefusedError, StreamError, UnreachableError
 
-__all__ = ["Answer", "Chunks", "Endpoint", "ErrorReader", "FailureReader", "Outgoing", "no_headers", "time_at"]
+__all__ = [
+    "Answer",
+    "Chunks",
+    "Endpoint",
+    "ErrorReader",
+    "FailureReader",
+    "Headers",
+    "Outgoing",
+    "no_headers",
+    "time_at",
+]
 
 _WRITE = 120.0
 """Seconds that a provider may take nothing of a request's body."""
@@ -38,6 +48,9 @@ _MOST_OF_AN_ANSWER = 128 * 1024 * 1024
 
 _SECRET_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "x-amz-security-token")
 
+_OURS = (*_SECRET_HEADERS, "content-type", "content-length", "content-encoding", "accept-encoding", "host")
+"""What nobody who asks through us may say of a request: what lets it in, and how it is carried."""
+
 _TELLING = 8
 """Characters by which a secret is known where it was cut."""
 
@@ -48,6 +61,9 @@ FailureReader = Callable[[int, bytes, Mapping[str, str]], ProviderError]
 """Makes an error of a status, a body and all headers, for providers that say in one of them what it is."""
 
 Chunks = AsyncIterator[bytes]
+
+Headers = Iterable[tuple[str, str]]
+"""What goes along with a request, as its maker said it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,19 +125,20 @@ class Endpoint:
     async def get(self, path: str, patience: Patience) -> Answer:
         return await self._whole("GET", path, None, patience)
 
-    async def post(self, path: str, body: bytes, patience: Patience) -> Answer:
-        return await self._whole("POST", path, body, patience)
+    async def post(self, path: str, body: bytes, patience: Patience, headers: Headers = ()) -> Answer:
+        """Ask, and give the whole answer. `headers` go over our own, but for those that let us in."""
+        return await self._whole("POST", path, body, patience, headers)
 
     @asynccontextmanager
-    async def stream(self, path: str, body: bytes, patience: Patience) -> AsyncIterator[Chunks]:
-        """Ask, and give the body as it arrives, in pieces cut anywhere.
+    async def stream(self, path: str, body: bytes, patience: Patience, headers: Headers = ()) -> AsyncIterator[Chunks]:
+        """Ask, and give the body as it arrives, in pieces cut anywhere. `headers` are as those of `post`.
 
         Entering raises what goes wrong before a status of 200; leaving closes the connection, or gives it back
         to the pool if the body was read to its end. Raises ProviderError; once `patience.answered` is set, a
         body that breaks off is a StreamError.
         """
         async with (
-            self._open("POST", path, body, patience) as response,
+            self._open("POST", path, body, patience, headers) as response,
             aclosing(self._chunks(response, patience)) as chunks,
         ):
             yield chunks
@@ -133,8 +150,10 @@ class Endpoint:
             error.message = re.sub(rf"{beginning}[^\s'\"]*", "…", error.message)
         error.args = (error.message,)
 
-    async def _whole(self, method: str, path: str, body: bytes | None, patience: Patience) -> Answer:
-        async with self._open(method, path, body, patience) as response:
+    async def _whole(
+        self, method: str, path: str, body: bytes | None, patience: Patience, headers: Headers = ()
+    ) -> Answer:
+        async with self._open(method, path, body, patience, headers) as response:
             with self._translating(patience):
                 body = await patience.wait_for(_beginning(response, _MOST_OF_AN_ANSWER + 1))
             if len(body) > _MOST_OF_AN_ANSWER:
@@ -144,12 +163,12 @@ class Endpoint:
 
     @asynccontextmanager
     async def _open(
-        self, method: str, path: str, body: bytes | None, patience: Patience
+        self, method: str, path: str, body: bytes | None, patience: Patience, more: Headers
     ) -> AsyncIterator[httpx.Response]:
         url = self._base_url + path
         let_in = await patience.wait_for(self._authorize(Outgoing(method, url, body or b"")))
         self._secrets = _secrets(let_in)
-        headers = {"content-type": "application/json", **let_in}
+        headers = {"content-type": "application/json", **let_in, **_said_along(more)}
         if self._client is None:
             self._client = _make_client(self._provider, wide=self._wide)
         with self._translating(patience):
@@ -201,6 +220,16 @@ class Endpoint:
             if (known := _known(error)) is None:
                 raise
             raise _translated(known, self._provider, self._base_url, answered=patience.answered) from error
+
+
+def _said_along(headers: Headers) -> dict[str, str]:
+    """Headers that may go along; of those with one name all values. What no header can hold is left out."""
+    said: dict[str, str] = {}
+    for given, value in headers:
+        name = given.lower()
+        if name not in _OURS and (name + value).isascii() and (name + value).isprintable():
+            said[name] = f"{said[name]}, {value}" if name in said else value
+    return said
 
 
 def _retry_after(headers: Mapping[str, str]) -> str | None:

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast
 
+from boticelli_cli.drivers.base import meter_at_hand
 from boticelli_cli.drivers.gemini_access import PROVIDER
 from boticelli_cli.drivers.live_errors import translating
 from boticelli_cli.drivers.live_turn import LiveTurn
@@ -148,7 +149,7 @@ class LiveSession:
 
     async def answer(self, request: Request, patience: Patience) -> AsyncGenerator[Delta, None]:
         """The answer to what has been said, a `Finish` at its end. Raises ProviderError."""
-        turn = LiveTurn(self.setup.model, spoken=self.setup.spoken)
+        turn = LiveTurn(self.setup.model, spoken=self.setup.spoken, meter=meter_at_hand())
         try:
             async with aclosing(self._messages(patience)) as messages:
                 async for message in messages:

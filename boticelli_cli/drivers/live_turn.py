@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from boticelli_cli.drivers.base import Meter
 from boticelli_cli.drivers.sound import Sound
 from boticelli_cli.messages import (
     Delta,
@@ -28,11 +29,13 @@ class LiveTurn:
     """Reads the messages of one answer.
 
     With `spoken`, the text is the transcript of what is said, and the sound is one `audio/wav` at the end;
-    else the text is the model's own. `is_over` once nothing more belongs to this answer.
+    else the text is the model's own. `is_over` once nothing more belongs to this answer. What is counted is told to
+    the `meter`, where there is one, as it comes.
     """
 
-    def __init__(self, model: str, *, spoken: bool) -> None:
+    def __init__(self, model: str, *, spoken: bool, meter: Meter | None = None) -> None:
         self._model = model
+        self._meter = meter
         self._spoken = spoken
         self._sound = Sound()
         self._reason: FinishReason = "stop"
@@ -45,6 +48,8 @@ class LiveTurn:
         """The deltas that a message holds."""
         if message.usage_metadata is not None:
             self.usage = _usage(message.usage_metadata)
+            if self._meter is not None:
+                self._meter.count(self.usage)
         if message.server_content is not None:
             yield from self._read_content(message.server_content)
         if message.tool_call is not None:

@@ -9,13 +9,16 @@ from boticelli_cli.drivers.http import Endpoint, Outgoing
 from boticelli_cli.drivers.sound import Sound
 from boticelli_cli.messages import Delta, Media, MediaDelta, Part, Request, Response
 from boticelli_cli.wire.body import Encoded
+from boticelli_cli.wire.forward import Forwarding
 from boticelli_cli.wire.openai import (
     PROVIDER,
+    SideReader,
     StreamReader,
     decode_error,
     decode_models,
     decode_response,
     encode_request,
+    forwarded_body,
 )
 from boticelli_cli.wire.stream import EventBody
 
@@ -46,6 +49,9 @@ def openai_driver(
         name = name_of(request.model)
         return encode_request(request, streamed=streamed, max_tokens_name=name, cache_marks=cache_marks)
 
+    def as_it_came(body: bytes, model: str, streamed: bool) -> bytes | None:
+        return forwarded_body(body, model, streamed, max_tokens_name=name_of(model))
+
     async def authorize(_: Outgoing) -> Mapping[str, str]:
         key = {"authorization": f"Bearer {access.api_key}"} if access.api_key else {}
         return {**(headers or {}), **key}
@@ -59,10 +65,11 @@ def openai_driver(
         wide=wide,
     )
     key_hint = access.key_hint or (None if own else f"set the key of '{access.provider}' in the configuration")
-    return HttpDriver(access.provider, _dialect(encode), endpoint, key_hint=key_hint, unknown_hint=unknown_hint)
+    dialect = _dialect(encode, Forwarding(PROVIDER, as_it_came, SideReader))
+    return HttpDriver(access.provider, dialect, endpoint, key_hint=key_hint, unknown_hint=unknown_hint)
 
 
-def _dialect(encode: Callable[[Request, bool], Encoded]) -> Dialect:
+def _dialect(encode: Callable[[Request, bool], Encoded], forwarding: Forwarding) -> Dialect:
     return Dialect(
         encode,
         path=lambda request, streamed: "/chat/completions",
@@ -70,6 +77,7 @@ def _dialect(encode: Callable[[Request, bool], Encoded]) -> Dialect:
         decode=lambda request, body: _with_playable_sound(decode_response(body)),
         models_path=lambda page: "/models",
         decode_models=decode_models,
+        forwarding=forwarding,
     )
 
 

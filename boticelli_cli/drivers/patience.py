@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from boticelli_cli.drivers.base import meter_at_hand
 from boticelli_cli.errors import NoAnswerError, ProviderError, SilenceError, StreamError
 
 __all__ = ["CONNECT", "FIRST", "SILENCE", "TOTAL", "Patience"]
@@ -30,7 +31,8 @@ class Patience:
     """The time that one attempt has. Every wait for the provider goes through `wait_for`.
 
     Until `answered` is set it is the first word that is waited for; a wait that takes too long is then a
-    `NoAnswerError`, and a `SilenceError`, or at the end of all time a `StreamError`, afterwards.
+    `NoAnswerError`, and a `SilenceError`, or at the end of all time a `StreamError`, afterwards. What is waited is told
+    to the meter that is on the request.
     """
 
     def __init__(self, provider: str, timeout: float | None) -> None:
@@ -38,6 +40,7 @@ class Patience:
         self._total = TOTAL if timeout is None else timeout
         self._first = max(FIRST, self._total) if timeout is not None else FIRST
         self._end = asyncio.get_running_loop().time() + self._total
+        self._meter = meter_at_hand()
         self.answered = False
 
     async def wait_for(self, awaitable: Awaitable[Result]) -> Result:
@@ -51,6 +54,9 @@ class Patience:
             if not limit.expired():
                 raise
             raise self._too_long(longest, ended=now + longest >= self._end) from error
+        finally:
+            if self._meter is not None:
+                self._meter.wait(asyncio.get_running_loop().time() - now)
 
     def _too_long(self, longest: float, *, ended: bool) -> ProviderError:
         if ended and self.answered:

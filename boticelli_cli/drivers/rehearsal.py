@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
-from boticelli_cli.drivers.base import fold
+from boticelli_cli.drivers.base import Meter, fold, meter_at_hand
 from boticelli_cli.drivers.rehearsal_text import compose
 from boticelli_cli.errors import ProviderError, StreamError, UsageError, did_you_mean
 from boticelli_cli.messages import (
@@ -61,29 +61,46 @@ class Rehearsal:
         pace = _pace(request.model)
         if pace.fail_after == 0:
             raise ProviderError(_failure(pace), provider=PROVIDER, hint=_FAILURE_HINT)
-        await self._pause(pace.first)
-        async with aclosing(self._words(request, pace)) as words:
+        meter = meter_at_hand()
+        await self._pause(pace.first, meter)
+        if meter is not None:
+            meter.count(_usage(request, 0))
+        async with aclosing(self._words(request, pace, meter)) as words:
             yield words
 
     async def generate(self, request: Request) -> Response:
         async with self.stream(request) as deltas:
             return await fold(deltas)
 
-    async def _words(self, request: Request, pace: "_Pace") -> AsyncGenerator[Delta, None]:
+    async def _words(self, request: Request, pace: "_Pace", meter: Meter | None) -> AsyncGenerator[Delta, None]:
         words, reason = _answer(request)
-        for index, word in enumerate(words):
-            if index == pace.fail_after:
-                raise StreamError(_failure(pace), provider=PROVIDER, hint=_FAILURE_HINT)
-            if index:
-                await self._pause(pace.word)
-            yield TextDelta(word)
-        asked, answered = _count(request), len(words)
-        usage = Usage(input=asked, output=answered, total=asked + answered)
-        yield Finish(reason, usage, served_model=request.model)
+        said = 0
+        try:
+            for word in words:
+                if said == pace.fail_after:
+                    raise StreamError(_failure(pace), provider=PROVIDER, hint=_FAILURE_HINT)
+                if said:
+                    await self._pause(pace.word, meter)
+                said += 1
+                yield TextDelta(word)
+            yield Finish(reason, _usage(request, said), served_model=request.model)
+        finally:
+            if meter is not None:
+                meter.count(_usage(request, said))
 
-    async def _pause(self, seconds: float) -> None:
-        if seconds:
+    async def _pause(self, seconds: float, meter: Meter | None) -> None:
+        """Wait as for a provider, and tell the meter so."""
+        if not seconds:
+            return
+        if meter is None:
             await self._sleep(seconds)
+            return
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        try:
+            await self._sleep(seconds)
+        finally:
+            meter.wait(clock() - begun)
 
 
 def refuse_unknown_model(model: str) -> None:
@@ -153,6 +170,12 @@ def _seed(request: Request) -> int:
     settings = (request.system, request.temperature, request.top_p)
     digest.update(repr(settings).encode("utf-8", "replace"))
     return int.from_bytes(digest.digest()[:8])
+
+
+def _usage(request: Request, answered: int) -> Usage:
+    """What a request and so many words of its answer come to."""
+    asked = _count(request)
+    return Usage(input=asked, output=answered, total=asked + answered)
 
 
 def _count(request: Request) -> int:

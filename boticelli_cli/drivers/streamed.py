@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
+from boticelli_cli.drivers.base import meter_at_hand
 from boticelli_cli.drivers.http import Chunks
 from boticelli_cli.drivers.patience import Patience
 from boticelli_cli.errors import ProviderError, StreamError
@@ -29,6 +30,16 @@ class Streamed:
         self._begun: Iterator[Delta] = iter(())
         self._first: Delta | None = None
         self._ended = False
+
+    @contextmanager
+    def metered(self) -> Iterator[None]:
+        """Tell the meter that is on the request what was counted, however the answer is left."""
+        meter = meter_at_hand()
+        try:
+            yield
+        finally:
+            if meter is not None:
+                meter.count(self._body.usage)
 
     async def read_first(self) -> None:
         """Read until there is a delta, if only the last of an empty answer. Raises ProviderError."""

@@ -73,8 +73,9 @@ class Transformed:
     """Asks `driver` what a provider's transformers make of each request. What they leave out is told.
 
     `transformers` are names with their arguments, or None. `dialect` is the provider's: options in another one's words
-    are left out first, as they would be in the end, so that what transformers add to them is not. Raises UsageError for
-    a name that there is not, and for an argument that does not fit.
+    are left out first, as they would be in the end, so that what transformers add to them is not. What is changed, or
+    whose answer may be, is not passed on in its maker's own words. Raises UsageError for a name that there is not, and
+    for an argument that does not fit.
     """
 
     def __init__(
@@ -117,6 +118,8 @@ class Transformed:
             changed = transformer.change(changed, argument)
         if lost := _lost(request, changed):
             await notify(Dropped(self._provider, lost))
+        if changed.original is not None and (changed != request or self._readers(changed)):
+            changed = replace(changed, original=None)
         return changed
 
     def _readers(self, request: Request) -> list[DeltaReader]:

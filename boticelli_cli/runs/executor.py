@@ -10,7 +10,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from boticelli_cli.drivers.base import Driver, Dropped, FallingBack, Going, Notice, Retrying, Routed, Waiting, listening
+from boticelli_cli.drivers.base import (
+    Driver,
+    Dropped,
+    FallingBack,
+    Fitted,
+    Going,
+    Notice,
+    Retrying,
+    Routed,
+    Waiting,
+    listening,
+)
 from boticelli_cli.errors import BoticelliError, SaveError, TemplateError
 from boticelli_cli.events import (
     ActDelta,
@@ -331,6 +342,8 @@ class _Run:
                 message = f"{provider} has no words for {', '.join(what)}; left out"
                 await self.tell(ActNotice, act=name, message=message)
                 return
+            case Fitted():
+                return  # the plan's warnings have said it
             case Waiting(reason, seconds):
                 await self.tell(ActWaiting, act=name, reason=reason, seconds=round(seconds, 3))
             case Retrying(error, seconds):

@@ -2,6 +2,7 @@
 
 from boticelli_cli.wire.anthropic_answer import StreamReader, decode_response
 from boticelli_cli.wire.anthropic_errors import PROVIDER, decode_error, encode_error
+from boticelli_cli.wire.anthropic_forward import FORWARDING
 from boticelli_cli.wire.anthropic_listing import decode_count, decode_models, encode_count_response
 from boticelli_cli.wire.anthropic_request import (
     BEDROCK_VERSION,
@@ -15,6 +16,7 @@ from boticelli_cli.wire.anthropic_writer import StreamWriter, encode_response
 
 __all__ = [
     "BEDROCK_VERSION",
+    "FORWARDING",
     "PROVIDER",
     "StreamReader",
     "StreamWriter",

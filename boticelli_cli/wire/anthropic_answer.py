@@ -20,6 +20,7 @@ from boticelli_cli.messages import (
     Thought,
     ToolCall,
     ToolCallDelta,
+    Usage,
     parts_of,
 )
 from boticelli_cli.wire.anthropic_blocks import Block, Struct, part_of
@@ -102,6 +103,11 @@ class StreamReader:
     def is_over(self) -> bool:
         return self._stopped
 
+    @property
+    def usage(self) -> Usage:
+        """What has been counted so far: of the input at the beginning, of the output mostly at the end."""
+        return usage_of(self._usage)
+
     def read(self, data: bytes) -> list[Delta]:
         """The deltas of one event.
 
@@ -133,7 +139,7 @@ class StreamReader:
             raise StreamError("the stream broke off before the answer was finished", provider=PROVIDER, hint=hint)
         if self._reason == _REFUSAL and not self._given:
             raise _refused(self._details)
-        return Finish(reason_of(self._reason), usage_of(self._usage), self._model, self._reason)
+        return Finish(reason_of(self._reason), self.usage, self._model, self._reason)
 
     def _read_rare(self, event: _Event) -> list[Delta]:
         match event.type:

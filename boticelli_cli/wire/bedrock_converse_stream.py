@@ -21,9 +21,11 @@ from boticelli_cli.messages import (
     ThinkingDelta,
     ToolCall,
     ToolCallDelta,
+    Usage,
 )
 from boticelli_cli.wire.bedrock_converse_answer import WireTrace, encode_end, finish_of, word_of
 from boticelli_cli.wire.bedrock_converse_media import Struct, WireMedia, WireSource, encode_media, media_of
+from boticelli_cli.wire.bedrock_converse_usage import usage_of
 from boticelli_cli.wire.bedrock_errors import PROVIDER, encode_exception
 from boticelli_cli.wire.bedrock_frames import Frame, encode_event_frame, encode_exception_frame
 from boticelli_cli.wire.bedrock_stream import FrameBody, broke_off
@@ -108,6 +110,11 @@ class StreamReader:
         self._broken: ValueError | None = None
         self._reason: str | None = None
         self._metadata = _Metadata()
+
+    @property
+    def usage(self) -> Usage:
+        """What has been counted, which is told after the end only."""
+        return usage_of(self._metadata.usage)
 
     def read(self, frame: Frame) -> list[Delta]:
         """The deltas of one event. Raises ProviderError for one that cannot be read."""

@@ -66,6 +66,11 @@ class StreamReader:
     def __init__(self) -> None:
         self._events = anthropic.StreamReader()
 
+    @property
+    def usage(self) -> Usage:
+        """What has been counted so far."""
+        return self._events.usage
+
     def read(self, frame: Frame) -> list[Delta]:
         """The deltas of one event. Raises ProviderError for one that cannot be read."""
         if frame.name != "chunk":

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from boticelli_cli.errors import ProviderError, StreamError
-from boticelli_cli.messages import Delta, Finish
+from boticelli_cli.messages import Delta, Finish, Usage
 from boticelli_cli.wire.bedrock_errors import PROVIDER, decode_exception
 from boticelli_cli.wire.bedrock_frames import Frame, FrameReader
 from boticelli_cli.wire.failure import break_off
@@ -14,6 +14,9 @@ __all__ = ["FrameBody", "FrameStreamReader", "broke_off"]
 
 class FrameStreamReader(Protocol):
     """Reads the events of one answer, one after the other."""
+
+    @property
+    def usage(self) -> Usage: ...
 
     def read(self, frame: Frame) -> list[Delta]:
         """The deltas of one event. Raises ProviderError for one that cannot be read."""
@@ -33,6 +36,10 @@ class FrameBody:
         self._frames = FrameReader()
         self._reader = reader
         self._given = False
+
+    @property
+    def usage(self) -> Usage:
+        return self._reader.usage
 
     def read(self, piece: bytes) -> Iterator[Delta]:
         read = self._reader.read

@@ -2,6 +2,7 @@
 
 from boticelli_cli.wire.gemini_answer import StreamReader, StreamWriter, decode_response, encode_response
 from boticelli_cli.wire.gemini_errors import decode_error, encode_error
+from boticelli_cli.wire.gemini_forward import FORWARDING
 from boticelli_cli.wire.gemini_listing import decode_count, decode_models, encode_count_response
 from boticelli_cli.wire.gemini_request import (
     decode_count_request,
@@ -12,6 +13,7 @@ from boticelli_cli.wire.gemini_request import (
 )
 
 __all__ = [
+    "FORWARDING",
     "StreamReader",
     "StreamWriter",
     "decode_count",

@@ -21,6 +21,7 @@ from boticelli_cli.messages import (
     Thought,
     ToolCall,
     ToolCallDelta,
+    Usage,
     parts_of,
 )
 from boticelli_cli.wire.body import Losses, encode_json
@@ -30,7 +31,7 @@ from boticelli_cli.wire.gemini_parts import Struct, WireContent, WirePart, encod
 from boticelli_cli.wire.gemini_usage import encode_usage, usage_of
 from boticelli_cli.wire.sse import encode_event
 
-__all__ = ["StreamReader", "StreamWriter", "decode_response", "encode_response"]
+__all__ = ["StreamReader", "StreamWriter", "decode_response", "encode_response", "reason_of"]
 
 
 class _Candidate(Struct):
@@ -83,6 +84,11 @@ class StreamReader:
         self._usage: msgspec.Raw | None = None
         self._feedback: _Feedback | None = None
 
+    @property
+    def usage(self) -> Usage:
+        """What has been counted so far: totals that grow."""
+        return usage_of(self._usage)
+
     def read(self, data: bytes) -> list[Delta]:
         """The deltas of one event.
 
@@ -130,7 +136,7 @@ class StreamReader:
                 raise StreamError("the stream broke off before the answer was finished", provider=PROVIDER, hint=hint)
             if not self._given:
                 raise self._blocked()
-            return Finish("content_filter", usage_of(self._usage), self._model, blocked)
+            return Finish("content_filter", self.usage, self._model, blocked)
         return self._finish(reason)
 
     def whole(self, body: bytes) -> tuple[list[Delta], Finish]:
@@ -155,7 +161,7 @@ class StreamReader:
                 pass
 
     def _finish(self, reason: str | None) -> Finish:
-        return Finish(_reason_of(reason, self._called), usage_of(self._usage), self._model, reason)
+        return Finish(reason_of(reason, self._called), self.usage, self._model, reason)
 
     def _blocked(self) -> RefusedError:
         feedback = self._feedback or _Feedback()
@@ -244,7 +250,8 @@ _WORDS: dict[FinishReason, str] = {
 }
 
 
-def _reason_of(word: str | None, called: bool) -> FinishReason:
+def reason_of(word: str | None, called: bool) -> FinishReason:
+    """Why an answer ended, in which tools may have been `called`, by the provider's word."""
     reason = _REASONS.get(word or "", "other")
     if reason == "stop" and called:
         return "tool_call"
@@ -254,7 +261,7 @@ def _reason_of(word: str | None, called: bool) -> FinishReason:
 def _word_of(finish: Finish) -> str:
     """The provider's own word, where it is one of this dialect's, which are in capitals."""
     word = finish.provider_reason
-    if word is not None and word.isupper() and _reason_of(word, finish.reason == "tool_call") == finish.reason:
+    if word is not None and word.isupper() and reason_of(word, finish.reason == "tool_call") == finish.reason:
         return word
     return _WORDS[finish.reason]
 

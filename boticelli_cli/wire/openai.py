@@ -2,6 +2,7 @@
 
 from boticelli_cli.wire.openai_answer import StreamReader, decode_response
 from boticelli_cli.wire.openai_errors import KEY_HINT, PROVIDER, decode_error, encode_error
+from boticelli_cli.wire.openai_forward import SideReader, forwarded_body
 from boticelli_cli.wire.openai_listing import decode_models
 from boticelli_cli.wire.openai_request import Manner, decode_manner, decode_request, encode_request
 from boticelli_cli.wire.openai_writer import KEEP_ALIVE, StreamWriter, encode_response
@@ -11,6 +12,7 @@ __all__ = [
     "KEY_HINT",
     "PROVIDER",
     "Manner",
+    "SideReader",
     "StreamReader",
     "StreamWriter",
     "decode_error",
@@ -21,4 +23,5 @@ __all__ = [
     "encode_error",
     "encode_request",
     "encode_response",
+    "forwarded_body",
 ]

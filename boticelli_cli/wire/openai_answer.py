@@ -20,6 +20,7 @@ from boticelli_cli.messages import (
     TextDelta,
     ThinkingDelta,
     ToolCallDelta,
+    Usage,
     parts_of,
 )
 from boticelli_cli.wire.failure import break_off, malformed
@@ -28,7 +29,7 @@ from boticelli_cli.wire.openai_errors import PROVIDER, decode_error
 from boticelli_cli.wire.openai_media import Audio, ImageAddress, media_of, sound_of
 from boticelli_cli.wire.openai_usage import usage_of
 
-__all__ = ["StreamReader", "decode_response", "reason_of"]
+__all__ = ["StreamReader", "decode_response", "is_failure", "reason_of"]
 
 
 class _Piece(msgspec.Struct, gc=False):
@@ -124,6 +125,11 @@ class StreamReader:
     def is_over(self) -> bool:
         return self._done
 
+    @property
+    def usage(self) -> Usage:
+        """What has been counted so far."""
+        return usage_of(self._usage)
+
     def read(self, data: bytes) -> list[Delta]:
         """The deltas of one event.
 
@@ -144,7 +150,7 @@ class StreamReader:
                     self._usage = choice.usage
             if chunk.usage is not msgspec.UNSET and chunk.usage != _NULL:
                 self._usage = chunk.usage
-            elif not chunk.choices and _is_failure(data):
+            elif not chunk.choices and is_failure(data):
                 break_off(decode_error(200, data), given=self._given)
         except (ValueError, RecursionError) as exc:
             return self._unread(data, exc)
@@ -242,7 +248,7 @@ class StreamReader:
             word, reason = "refusal", "content_filter"
         elif self._called and reason == "stop":
             reason = "tool_call"
-        return Finish(reason, usage_of(self._usage), self._model, word)
+        return Finish(reason, self.usage, self._model, word)
 
 
 def decode_response(body: bytes) -> Response:
@@ -274,7 +280,8 @@ _REASONS: dict[str, FinishReason] = {
 """OpenAI's five words, and those that others send in their place."""
 
 
-def _is_failure(data: bytes) -> bool:
+def is_failure(data: bytes) -> bool:
+    """Whether an event without choices is an error that has no `error` around it."""
     said = _read_failure(data)
     return said.object == "error" or said.detail is not msgspec.UNSET or bool(said.message)
 

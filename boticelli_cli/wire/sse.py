@@ -9,7 +9,7 @@ import msgspec
 
 from boticelli_cli.errors import StreamError
 
-__all__ = ["LIMIT", "Event", "EventReader", "encode_event"]
+__all__ = ["LIMIT", "Event", "EventReader", "data_of", "encode_event"]
 
 LIMIT: Final = 64 * 1024 * 1024
 """How many bytes one event may have: three of the largest pictures that models make."""
@@ -86,6 +86,19 @@ class EventReader:
             if b"\r" in data:
                 data = data.replace(b"\r", b"\n")
         return data
+
+
+def data_of(block: bytes) -> bytes | None:
+    """The data of what stands between two blank lines, whose lines end in line feeds; nothing where it is no event."""
+    if block.startswith(b"data: ") and b"\n" not in block:
+        return block[6:]
+    name, _, data = block.partition(b"\n")
+    if name.startswith(b"event:") and data.startswith(b"data: ") and b"\n" not in data:
+        return data[6:]
+    if not block:
+        return None
+    event = _event(block)
+    return None if event is None else event.data
 
 
 def encode_event(data: bytes, name: str | None = None, *, newline: bytes = b"\n") -> bytes:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from boticelli_cli.errors import ProviderError
-from boticelli_cli.messages import Delta, Finish
+from boticelli_cli.messages import Delta, Finish, Usage
 from boticelli_cli.wire.sse import EventReader
 
 __all__ = ["BodyReader", "EventBody", "StreamReader", "Writer"]
@@ -16,6 +16,11 @@ class BodyReader(Protocol):
     @property
     def is_over(self) -> bool:
         """Whether the answer itself has said that nothing follows; not all dialects say it."""
+        ...
+
+    @property
+    def usage(self) -> Usage:
+        """What the provider has counted so far."""
         ...
 
     def read(self, piece: bytes) -> Iterator[Delta]:
@@ -51,6 +56,9 @@ class StreamReader(Protocol):
     @property
     def is_over(self) -> bool: ...
 
+    @property
+    def usage(self) -> Usage: ...
+
     def read(self, data: bytes) -> list[Delta]:
         """The deltas of one event."""
         ...
@@ -70,6 +78,10 @@ class EventBody:
     @property
     def is_over(self) -> bool:
         return self._reader.is_over
+
+    @property
+    def usage(self) -> Usage:
+        return self._reader.usage
 
     def read(self, piece: bytes) -> Iterator[Delta]:
         for event in self._events.feed(piece):
