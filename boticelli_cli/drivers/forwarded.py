@@ -28,7 +28,8 @@ class Passage:
 
     def reader(self) -> ForwardBody:
         """What reads the streamed answer."""
-        return ForwardBody(self.forwarding.reader(), counts=self.original.include_usage)
+        counts = self.original.include_usage
+        return ForwardBody(self.forwarding.reader(), counts=counts, provider=self.forwarding.dialect)
 
     def whole(self, response: Response, body: bytes) -> Response:
         """A whole answer with the body that it was read from."""

@@ -64,11 +64,12 @@ class ForwardBody:
 
     What comes before the first event that says something is kept until then, so that what goes wrong before it can be
     asked again. An event that is an error is raised, and not passed on; those before it are. Without `counts`, events
-    that hold nothing but what was used are left out.
+    that hold nothing but what was used are left out. `provider` is whom its own errors name.
     """
 
-    def __init__(self, reader: SideReader, *, counts: bool = True) -> None:
+    def __init__(self, reader: SideReader, *, counts: bool = True, provider: str | None = None) -> None:
         self._reader = reader
+        self._provider = provider
         self._counts = counts
         self._pending = bytearray()  # of an event that is not whole yet
         self._held = bytearray()  # whole events, before the first that says something
@@ -91,7 +92,7 @@ class ForwardBody:
         if len(self._pending) + len(self._held) > LIMIT:
             self._pending.clear()
             self._held.clear()
-            raise StreamError(f"the stream holds an event of more than {LIMIT:,} bytes")
+            raise StreamError(f"the stream holds an event of more than {LIMIT:,} bytes", provider=self._provider)
 
     def end(self) -> Iterator[Delta]:
         """What is left when all bytes have come, and the `Finish`. Raises StreamError for a stream that was cut."""
@@ -102,7 +103,8 @@ class ForwardBody:
         finish = self._reader.finish(given=self._given)
         if finish is None:
             hint = StreamError.HINT if self._given else "run it again"
-            raise StreamError("the stream broke off before the answer was finished", hint=hint)
+            message = "the stream broke off before the answer was finished"
+            raise StreamError(message, provider=self._provider, hint=hint)
         self._begun = True
         yield from self._told(b"")
         yield finish

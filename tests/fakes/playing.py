@@ -26,6 +26,7 @@ class ServiceError(Exception):
 class Playing(Served):
     """A service over HTTP. `requests` are those that came in, `gone` those whose client left before the answer was whole.
 
+    `bodies` are the bytes of what came in, `sent` those of the answers that were played, as far as they got.
     `answers` go first; `script` takes more.
     """
 
@@ -42,6 +43,8 @@ class Playing(Served):
         self.script.extend(answers)
         self.requests: list[Any] = []
         self.gone: list[Any] = []
+        self.bodies: list[bytes] = []
+        self.sent: list[bytearray] = []
         self._keep = keep_requests
 
     @abstractmethod
@@ -70,6 +73,8 @@ class Playing(Served):
         if self._keep:
             self.requests.append(asked)
         try:
+            if self._keep:
+                self.bodies.append(await request.read())
             return await self.answer(request, asked)
         except ServiceError as error:
             asked.status = error.status
@@ -95,8 +100,11 @@ class Playing(Served):
         asked.status = 200
         say = saying()
         if not asked.streams:
-            return await self._whole(request, asked, steps(behaviour, say), say)
-        response = web.StreamResponse(headers=say.headers)
+            return self._noted(await self._whole(request, asked, steps(behaviour, say), say))
+        sent = bytearray()
+        if self._keep:
+            self.sent.append(sent)
+        response = _Noting(sent, headers=say.headers) if self._keep else web.StreamResponse(headers=say.headers)
         await response.prepare(request)
         if isinstance(behaviour, Long):
             for block in say.encode_long(behaviour.chunks):
@@ -130,6 +138,11 @@ class Playing(Served):
         told = say.whole(events)
         return _hang_up(request) if told is None else self.respond(told)
 
+    def _noted(self, response: web.StreamResponse) -> web.StreamResponse:
+        if self._keep and isinstance(response, web.Response) and isinstance(response.body, bytes):
+            self.sent.append(bytearray(response.body))
+        return response
+
     def _state(self) -> dict[str, int]:
         return {
             "connections": self.connections,
@@ -138,6 +151,18 @@ class Playing(Served):
             "most_running": self.most_running,
             "gone": len(self.gone),
         }
+
+
+class _Noting(web.StreamResponse):
+    """Keeps what it writes."""
+
+    def __init__(self, sent: bytearray, **options: Any) -> None:
+        super().__init__(**options)
+        self._sent = sent
+
+    async def write(self, data: Any) -> None:
+        self._sent += data
+        await super().write(data)
 
 
 async def _stream(
