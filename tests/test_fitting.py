@@ -21,6 +21,11 @@ def request(**settings: Any) -> Request:
     return Request("x", (Message("user", (Text("Hi."),)),), **settings)
 
 
+def test_shows_no_thoughts_to_who_does_not_want_them() -> None:
+    hidden = request(thinking=4096, show_thoughts=False)
+    assert fit(hidden, BUILTIN.find("gemini-2.5-flash")) == (hidden, ())
+
+
 @pytest.mark.parametrize(
     ("model", "asked", "sent", "notice"),
     [

@@ -10,7 +10,7 @@ from boticelli_cli.drivers.gemini import Gemini
 from boticelli_cli.drivers.gemini_access import GeminiAccess
 from boticelli_cli.drivers.gemini_files import INLINE_LIMIT, GeminiFiles
 from boticelli_cli.errors import CredentialsError, NoAnswerError, ProviderError, RefusedError
-from boticelli_cli.messages import Media
+from boticelli_cli.messages import Media, Original
 from tests.clock import in_virtual_time
 from tests.drivers.asking import ask, asking, closed_port, failure, gemini, settle
 from tests.fakes.gemini import FakeGemini
@@ -166,3 +166,11 @@ async def test_vertex_takes_large_media_from_cloud_storage_only() -> None:
     assert isinstance(error, RefusedError)
     assert error.message == "the media are 20.0 MB, and Vertex AI takes 20 MB with a request"
     assert error.hint == "put them into Cloud Storage and give their gs:// url"
+
+
+async def test_does_not_pass_on_what_has_to_be_put_elsewhere_first() -> None:
+    async with gemini() as (fake, driver):
+        request = asking("What is this?", LARGE, original=Original("gemini", b"not sent"))
+        response = await ask(driver, request)
+    assert response.text == "You said: What is this?"
+    assert parts(fake) == [["text", "fileData"]]

@@ -10,6 +10,7 @@ from boticelli_cli.config import read_config
 from boticelli_cli.drivers.gemini import Gemini
 from boticelli_cli.drivers.gemini_access import GeminiAccess
 from boticelli_cli.errors import CredentialsError, UnreachableError
+from boticelli_cli.messages import Original
 from tests.drivers.asking import MODEL, ask, asking, closed_port, failure
 from tests.fakes.gemini import FakeGemini
 from tests.fakes.serving import serving
@@ -147,3 +148,12 @@ def test_a_project_asks_only_where_there_is_no_key(folder: Path) -> None:
     assert account.base_url == "http://127.0.0.1:1"
     [account] = read_config({**project, "GEMINI_API_KEY": "k"}, folder).accounts_of("gemini")
     assert (account.api_key, account.project, account.base_url) == ("k", None, "http://127.0.0.1:2")
+
+
+@both_ways
+async def test_writes_requests_anew_and_reads_their_answers(tokens: FakeTokens, whole: bool) -> None:
+    async with FakeGemini() as fake:
+        driver = Gemini(GeminiAccess(base_url=fake.url, project="project", location="global"))
+        response = await ask(driver, asking(original=Original("gemini", b"not sent")), whole=whole)
+        await driver.aclose()
+    assert (response.text, response.forwarded) == ("You said: Hello.", None)

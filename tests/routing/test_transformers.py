@@ -17,6 +17,7 @@ from boticelli_cli.messages import (
     Finish,
     Media,
     Message,
+    Original,
     Request,
     Response,
     Text,
@@ -358,3 +359,32 @@ def test_done_twice_is_as_done_once_and_leaves_the_request_alone(name: str, requ
     assert request == before
     assert changed(name, once, ARGUMENTS.get(name)) == once
     assert len(once.messages) == len(request.messages)
+
+
+# What is passed on
+
+ORIGINAL = Original("openai", b"{}")
+
+
+@pytest.mark.parametrize(
+    ("transformer", "request_", "kept"),
+    [
+        ("clean_cache", asking(), True),
+        ("clean_cache", asking(Text("Hi."), CachePoint()), False),
+        (("max_tokens", 9), asking(max_tokens=9), True),
+        (("max_tokens", 9), asking(max_tokens=10), False),
+        ("deepseek", asking(), True),
+        ("deepseek", asking(PICTURE), False),
+        ("sampling", asking(temperature=1.0), False),
+        ("openrouter", asking(), False),
+        ("reasoning", asking(), False),
+        ("ollama", asking(), False),
+        ("tool_use", asking(), False),
+    ],
+    ids=str,
+)
+async def test_passes_on_only_what_neither_was_changed_nor_may_be(
+    transformer: str | tuple[str, Any], request_: Request, kept: bool
+) -> None:
+    inner, _, _ = await asked(replace(request_, original=ORIGINAL), transformer)
+    assert inner.original == (ORIGINAL if kept else None)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from boticelli_cli.drivers.base import Dropped, FallingBack, Going, Notice, Retrying, Routed, Waiting, notify
+from boticelli_cli.drivers.base import Dropped, FallingBack, Fitted, Going, Notice, Retrying, Routed, Waiting, notify
 from boticelli_cli.errors import ProviderError, QuotaError, StreamError
 from boticelli_cli.events import (
     ActFailed,
@@ -474,7 +474,11 @@ def test_tells_who_is_asked_and_prices_the_answer_of_whoever_gave_it() -> None:
     error = ProviderError("busy", status=503)
     asked = Routed("m", "p", "main", "explicit", "asked for by name")
     driver = Telling(
-        asked, FallingBack("p/m", "q/n", error), replace(asked, model="n", provider="q"), Dropped("q", ("video",))
+        asked,
+        FallingBack("p/m", "q/n", error),
+        replace(asked, model="n", provider="q"),
+        Fitted("n", ("told by the plan",)),
+        Dropped("q", ("video",)),
     )
     priced: list[str] = []
 
@@ -483,6 +487,7 @@ def test_tells_who_is_asked_and_prices_the_answer_of_whoever_gave_it() -> None:
         return 0.5
 
     events = perform("narrative: {name: n, model: m}\nacts: {a: Ask.}\n", driver, cost_of=cost)
+    assert "told by the plan" not in str(events)
     assert types(events)[1:6] == ["act.started a", "act.routed a", "act.fallback a", "act.routed a", "act.notice a"]
     assert priced == ["q/n"]
     told = as_json(events[3])
