@@ -48,7 +48,11 @@ _MOST_OF_AN_ANSWER = 128 * 1024 * 1024
 
 _SECRET_HEADERS = ("authorization", "x-api-key", "x-goog-api-key", "x-amz-security-token")
 
-_OURS = (*_SECRET_HEADERS, "content-type", "content-length", "content-encoding", "accept-encoding", "host")
+_OURS = (
+    *(*_SECRET_HEADERS, "api-key", "cookie", "proxy-authorization"),
+    *("host", "connection", "transfer-encoding", "content-type", "content-length", "content-encoding"),
+    "accept-encoding",
+)
 """What nobody who asks through us may say of a request: what lets it in, and how it is carried."""
 
 _TELLING = 8
@@ -168,7 +172,9 @@ class Endpoint:
         url = self._base_url + path
         let_in = await patience.wait_for(self._authorize(Outgoing(method, url, body or b"")))
         self._secrets = _secrets(let_in)
-        headers = {"content-type": "application/json", **let_in, **_said_along(more)}
+        along = _said_along(more)
+        ours = {name: value for name, value in let_in.items() if name.lower() not in along}
+        headers = {"content-type": "application/json", **ours, **along}
         if self._client is None:
             self._client = _make_client(self._provider, wide=self._wide)
         with self._translating(patience):

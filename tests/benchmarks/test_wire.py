@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from boticelli_cli.messages import TextDelta
+from boticelli_cli.messages import Forwarded, TextDelta
 from boticelli_cli.wire import anthropic, bedrock_converse, bedrock_invoke, openai
+from boticelli_cli.wire import gemini as gemini_wire
 from boticelli_cli.wire.bedrock_frames import Frame, encode_event_frame
+from boticelli_cli.wire.forward import ForwardBody, SideReader
 from boticelli_cli.wire.gemini import StreamReader, StreamWriter
 from boticelli_cli.wire.sse import EventReader, encode_event
 from tests.wire.spoken import cut
@@ -143,3 +145,32 @@ def test_a_delta_of_bedrock_against_its_json(body: Callable[[], Any], frame: Fra
         print(
             f"a delta {what} {cost / COUNT * 1e6:.2f} µs, its JSON {parsed / COUNT * 1e6:.2f} µs: {cost / parsed:.2f}"
         )
+
+
+CHUNK = (
+    b'{"id":"chatcmpl-abc","object":"chat.completion.chunk","created":1790000000,"model":"gpt-6","service_tier":'
+    b'"default","choices":[{"index":0,"delta":{"content":"Hello world, "},"logprobs":null,"finish_reason":null}],'
+    b'"usage":null}'
+)
+DELTA = b'{"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello world, "}}'
+
+
+@pytest.mark.parametrize(
+    ("side", "event"),
+    [
+        (openai.SideReader, encode_event(CHUNK)),
+        (anthropic.FORWARDING.reader, encode_event(DELTA, "content_block_delta")),
+        (gemini_wire.FORWARDING.reader, encode_event(FULL, newline=b"\r\n")),
+    ],
+    ids=["openai", "anthropic", "gemini"],
+)
+@pytest.mark.parametrize("size", [65536, None], ids=["large pieces", "an event a piece"])
+def test_an_event_passed_on(side: Callable[[], SideReader], event: bytes, size: int | None) -> None:
+    pieces = cut(event * COUNT, size or len(event))
+
+    def passed() -> int:
+        read = ForwardBody(side()).read
+        return sum(len(delta.data) for piece in pieces for delta in read(piece) if isinstance(delta, Forwarded))
+
+    seconds = fastest(passed, len(event) * COUNT)
+    print(f"{len(event)} bytes passed on: {seconds / COUNT * 1e6:.2f} µs, {COUNT / seconds:,.0f} events a second")

@@ -162,6 +162,21 @@ def test_reads_on_the_side_what_those_read_who_read_all(dialect: Dialect, data: 
 
 
 @every_dialect
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_takes_line_endings_of_every_kind_in_one_stream(dialect: Dialect, data: st.DataObject) -> None:
+    events = [event + b"\n\n" for event in (dialect.quiet + dialect.text + dialect.end).split(b"\n\n") if event]
+    newlines = st.sampled_from((b"\n", b"\r\n", b"\r"))
+    mixed = [
+        event.replace(b"\n", data.draw(newlines)) + data.draw(st.sampled_from((b"", b": x\n\n"))) for event in events
+    ]
+    body = b"".join(mixed)
+    pieces, finish = passed(dialect.side(), cut(body, data.draw(st.integers(1, len(body)))))
+    assert b"".join(pieces) == body
+    assert finish == full_finish(dialect.full(), body)
+
+
+@every_dialect
 def test_passes_on_whole_events_only_of_a_stream_that_is_cut_anywhere(dialect: Dialect) -> None:
     body = dialect.quiet + dialect.text + dialect.text + dialect.end
     first = len(dialect.quiet + dialect.text)
