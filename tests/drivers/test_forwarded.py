@@ -288,3 +288,11 @@ async def test_sends_headers_along_but_none_that_let_in(dialect: Dialect, wide: 
     assert "theirs" not in str(dict(seen.headers))
     assert "evil" not in str(dict(seen.headers))
     assert "x-more" not in seen.headers
+
+
+@in_virtual_time
+async def test_says_a_header_once_whose_name_is_written_otherwise() -> None:
+    async with OPENAI.talking("Hello.", headers={"X-Title": "ours", "X-Other": "ours"}) as (fake, driver):
+        await hear(driver, asked(OPENAI, headers=(("x-title", "theirs"),)))
+    headers = fake.requests[0].headers
+    assert (headers.getall("x-title"), headers.getall("x-other")) == (["theirs"], ["ours"])
