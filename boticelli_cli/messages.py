@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, assert_never
 
 __all__ = [
+    "Beyond",
     "CachePoint",
     "Delta",
     "Effort",
@@ -137,6 +138,23 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class Beyond:
+    """A field of a request in its maker's words, of which a `Request` says a part only: a value of `options`.
+
+    `names` say what it holds beyond that: "citations", "web search". `whole` is the field as it came, to be sent in the
+    same words as long as what was made of it, the fields of the request that `said` holds, is the same.
+    """
+
+    names: tuple[str, ...]
+    whole: Any
+    said: Mapping[str, Any]
+
+    def is_of(self, request: "Request") -> bool:
+        """Whether a request still says what was made of the field."""
+        return all(getattr(request, name) == value for name, value in self.said.items())
+
+
+@dataclass(frozen=True, slots=True)
 class Original:
     """A request in the words of whoever made it: its body as it came, in a dialect, and the headers that go along.
 
@@ -163,8 +181,8 @@ class Request:
 
     `fallback` are the models to ask when this one does not answer. `session` names the conversation that this belongs
     to, and `route` the kind of request that it is, where somebody said so ("background"). `dialect` is whose words
-    `options` are, where they are not those of whoever is asked. `original` is the request in its maker's own words, who
-    wants its answer in the same.
+    `options` are, where they are not those of whoever is asked; some may be `Beyond`. `original` is the request in its
+    maker's own words, who wants its answer in the same.
     """
 
     model: str

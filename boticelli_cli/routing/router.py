@@ -9,7 +9,7 @@ from typing import Any
 
 from boticelli_cli.catalog import Catalog, PlacedModel
 from boticelli_cli.errors import UsageError
-from boticelli_cli.messages import Media, Message, Part, Request, Text, ToolResult
+from boticelli_cli.messages import Beyond, Media, Message, Part, Request, Text, ToolResult
 from boticelli_cli.routes import Alias, Chain, Routes
 
 __all__ = ["AUTO", "BACKGROUND", "EXPLICIT", "Decision", "decide", "deciding", "decision_at_hand", "within_reach"]
@@ -169,6 +169,7 @@ def _searches_the_web(request: Request) -> bool:
     if any(tool.name.startswith(_SEARCHES) for tool in request.declared_tools):
         return True
     named: Any = request.options.get("tools")
+    named = named.whole if isinstance(named, Beyond) else named
     tools = [tool for tool in named if isinstance(tool, Mapping)] if isinstance(named, list | tuple) else []
     words = [word for tool in tools for word in (*tool, tool.get("type"), tool.get("name"))]
     return any(isinstance(word, str) and word.startswith(_SEARCHES) for word in (*request.options, *words))

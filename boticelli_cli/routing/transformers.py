@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from boticelli_cli.drivers.base import Driver, Dropped, notify
 from boticelli_cli.errors import ProviderError, UsageError, did_you_mean
 from boticelli_cli.messages import (
+    Beyond,
     CachePoint,
     Delta,
     Finish,
@@ -181,7 +182,9 @@ def _lost(before: Request, after: Request) -> tuple[str, ...]:
         lost.append("tool choice")
     held, kept = _contents(before), _contents(after)
     lost += [name for name in dict.fromkeys(held) if held.count(name) > kept.count(name)]
-    lost += [f"option {name}" for name, value in before.options.items() if after.options.get(name) != value]
+    for name, value in before.options.items():
+        if after.options.get(name) != value:
+            lost += value.names if isinstance(value, Beyond) else (f"option {name}",)
     return tuple(lost)
 
 

@@ -11,6 +11,7 @@ from boticelli_cli.wire.anthropic_request import (
     encode_count,
     encode_request,
     is_streamed,
+    may_be_forwarded,
 )
 from boticelli_cli.wire.anthropic_writer import StreamWriter, encode_response
 
@@ -32,4 +33,5 @@ __all__ = [
     "encode_request",
     "encode_response",
     "is_streamed",
+    "may_be_forwarded",
 ]

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from boticelli_cli.errors import UsageError
-from boticelli_cli.messages import CachePoint, Media, Message, Part, Request, Text, ToolCall, ToolResult
+from boticelli_cli.messages import CachePoint, Media, Message, Part, Request, Text, Thought, ToolCall, ToolResult
 from boticelli_cli.wire.anthropic_blocks import IDS, Block, Struct, cache_point, encode_blocks, part_of
 from boticelli_cli.wire.anthropic_errors import PROVIDER
 from boticelli_cli.wire.anthropic_settings import (
@@ -24,6 +24,7 @@ from boticelli_cli.wire.anthropic_settings import (
     tools_of,
 )
 from boticelli_cli.wire.anthropic_tidy import tidy
+from boticelli_cli.wire.beyond import Field, with_options
 from boticelli_cli.wire.body import (
     Encoded,
     Losses,
@@ -31,13 +32,21 @@ from boticelli_cli.wire.body import (
     decode_object,
     encode_json,
     laid_over,
-    unsaid,
+    own_options,
     with_own_seals,
     written,
 )
 from boticelli_cli.wire.tool_turns import with_tool_turns
 
-__all__ = ["BEDROCK_VERSION", "decode_count_request", "decode_request", "encode_count", "encode_request", "is_streamed"]
+__all__ = [
+    "BEDROCK_VERSION",
+    "decode_count_request",
+    "decode_request",
+    "encode_count",
+    "encode_request",
+    "is_streamed",
+    "may_be_forwarded",
+]
 
 BEDROCK_VERSION: Final = "bedrock-2023-05-31"
 
@@ -70,12 +79,20 @@ def decode_request(body: bytes, model: str | None = None) -> Request:
     try:
         tidied = tidy(raw)
         request = _said(msgspec.convert(tidied, _Body, strict=False), named)
-        options = unsaid(tidied, _body(request, Losses()))
+        tidied["messages"] = [_sealed(each) for each in tidied["messages"]]
+        request = with_options(request, tidied, encode_settings(request, Losses()), *_fields(request))
     except (ValueError, RecursionError) as exc:
         raise UsageError(f"the request's body is not as Anthropic's are: {exc}") from exc
     if not request.messages:
         raise UsageError("the request has no messages, so there is nothing to answer")
-    return replace(request, options=options)
+    return request
+
+
+def may_be_forwarded(request: Request) -> bool:
+    """Whether Anthropic takes a client's body as it came: not with thoughts of others in it, which have no seal."""
+    return not any(
+        isinstance(part, Thought) and not part.signature for message in request.messages for part in message.parts
+    )
 
 
 def is_streamed(body: bytes) -> bool:
@@ -88,8 +105,8 @@ def is_streamed(body: bytes) -> bool:
 
 def encode_count(request: Request) -> bytes:
     """The body that asks how many tokens a request has, its system prompt and tools among them."""
-    options = request.options if request.dialect in (None, PROVIDER) else {}
-    body = laid_over({"model": request.model, **_body(request, Losses())}, options)
+    losses = Losses()
+    body = laid_over({"model": request.model, **_body(request, losses)}, own_options(request, PROVIDER, losses))
     return encode_json({key: value for key, value in body.items() if key in _COUNTED})
 
 
@@ -120,6 +137,22 @@ def _is_here(part: Part, losses: Losses) -> bool:
 
 
 _COUNTED = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control")
+
+
+def _fields(request: Request) -> tuple[Field, ...]:
+    """What would be written of a request where more may have been said."""
+    turns = [{"role": each.role, "content": encode_blocks(each.parts, Losses())} for each in request.messages]
+    return (
+        ("messages", ("messages",), turns),
+        ("tools", ("tools",), encode_tools(request.tools, Losses())),
+        ("system", ("system",), _system(request.system, Losses())),
+    )
+
+
+def _sealed(message: dict[str, Any]) -> dict[str, Any]:
+    """A message without thoughts that have no seal, which nobody takes back."""
+    content = [each for each in message["content"] if each.get("type") != "thinking" or each.get("signature")]
+    return message if len(content) == len(message["content"]) else {**message, "content": content}
 
 
 def _body(request: Request, losses: Losses) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from boticelli_cli.errors import UsageError
-from boticelli_cli.messages import Media, Message, Part, Request, Thought
+from boticelli_cli.messages import Beyond, Media, Message, Part, Request, Thought
 
 __all__ = [
     "Encoded",
@@ -17,7 +17,9 @@ __all__ = [
     "decode_base64",
     "decode_object",
     "encode_json",
+    "is_said",
     "laid_over",
+    "own_options",
     "unsaid",
     "with_own_seals",
     "written",
@@ -48,11 +50,25 @@ class Losses:
 
 def written(body: Mapping[str, Any], request: Request, dialect: str, losses: Losses) -> Encoded:
     """A body with the request's `options` laid over it. Options in another dialect's words are lost."""
-    if request.dialect in (None, dialect):
-        return Encoded(encode_json(laid_over(body, request.options)), losses.names)
-    for name in request.options:
-        losses.add(f"option {name}")
-    return Encoded(encode_json(body), losses.names)
+    options = own_options(request, dialect, losses)
+    return Encoded(encode_json(laid_over(body, options) if options else body), losses.names)
+
+
+def own_options(request: Request, dialect: str, losses: Losses) -> dict[str, Any]:
+    """The options that are in this dialect's words, as they are to be sent. What is lost of them is named."""
+    own: dict[str, Any] = {}
+    for name, value in request.options.items():
+        if request.dialect not in (None, dialect):
+            for lost in value.names if isinstance(value, Beyond) else (f"option {name}",):
+                losses.add(lost)
+        elif not isinstance(value, Beyond):
+            own[name] = value
+        elif value.is_of(request):
+            own[name] = value.whole
+        else:
+            for lost in value.names:
+                losses.add(lost)
+    return own
 
 
 def with_own_seals(request: Request, losses: Losses, *dialects: str) -> tuple[Message, ...]:
@@ -99,9 +115,20 @@ def unsaid(body: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict) and isinstance(other, Mapping):
             if more := unsaid(value, other):
                 beyond[key] = more
-        elif not _is_said(value, other):
+        elif not is_said(value, other):
             beyond[key] = value
     return beyond
+
+
+def is_said(value: Any, other: Any) -> bool:
+    """Whether another value says all that a value does."""
+    if value == other or isinstance(other, bytes):  # bytes are media, which were decoded from this very value
+        return True
+    if isinstance(value, list) and isinstance(other, list | tuple):
+        return len(value) == len(other) and all(map(is_said, value, other))
+    if isinstance(value, dict) and isinstance(other, Mapping):
+        return not unsaid(value, other)
+    return False
 
 
 def decode_object(body: bytes) -> dict[str, Any]:
@@ -134,16 +161,6 @@ def encode_json(value: Any) -> bytes:
         return _encoder.encode(value)
     except UnicodeEncodeError:
         return _encoder.encode(_mended(value))
-
-
-def _is_said(value: Any, other: Any) -> bool:
-    if value == other or isinstance(other, bytes):  # bytes are media, which were decoded from this very value
-        return True
-    if isinstance(value, list) and isinstance(other, list | tuple):
-        return len(value) == len(other) and all(map(_is_said, value, other))
-    if isinstance(value, dict) and isinstance(other, Mapping):
-        return not unsaid(value, other)
-    return False
 
 
 def _plain(value: Any) -> Any:

@@ -3,13 +3,16 @@
 https://ai.google.dev/api/generate-content. The model is not in the body but in the address.
 """
 
+import re
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from boticelli_cli.errors import UsageError
-from boticelli_cli.messages import CachePoint, Message, Request, Thinking, Tool, ToolChoice
+from boticelli_cli.messages import CachePoint, Message, Request, Text, Thinking, Tool, ToolCall, ToolChoice
+from boticelli_cli.wire.beyond import Field, with_options
 from boticelli_cli.wire.body import (
     Encoded,
     Losses,
@@ -17,13 +20,14 @@ from boticelli_cli.wire.body import (
     decode_object,
     encode_json,
     laid_over,
-    unsaid,
+    own_options,
     with_own_seals,
     written,
 )
 from boticelli_cli.wire.gemini_errors import PROVIDER
 from boticelli_cli.wire.gemini_parts import Struct, WireContent, encode_parts, part_of
 from boticelli_cli.wire.gemini_tidy import tidy
+from boticelli_cli.wire.tool_turns import IdRule, with_tool_turns
 
 __all__ = ["decode_count_request", "decode_request", "encode_count", "encode_request"]
 
@@ -52,7 +56,8 @@ def encode_count(request: Request, *, vertex: bool = False) -> bytes:
     Vertex AI takes what is to be counted as it is, and of a request nothing else
     (cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.endpoints/countTokens).
     """
-    body = laid_over(_body(request, Losses()), request.options)
+    losses = Losses()
+    body = laid_over(_body(request, losses), own_options(request, PROVIDER, losses))
     if vertex:
         return encode_json({key: value for key, value in body.items() if key in _COUNTED})
     return encode_json({"generateContentRequest": {"model": f"models/{request.model}", **body}})
@@ -70,18 +75,18 @@ def _body(request: Request, losses: Losses) -> dict[str, Any]:
     body: dict[str, Any] = {
         "contents": [
             {"role": _ROLES[message.role], "parts": parts}
-            for message in with_own_seals(request, losses, PROVIDER)
+            for message in _turns(request, losses)
             if (parts := encode_parts(message.parts, losses))  # none may be empty
         ]
     }
     if any(isinstance(each, CachePoint) for each in (*(request.system or ()), *request.tools)):
         losses.add("cache marks")
-    if request.system is not None:
-        body["systemInstruction"] = {"parts": [{"text": request.system_text}]}
-    if config := _config(request):
+    if (system := _system(request)) is not None:
+        body["systemInstruction"] = system
+    if config := _config(request, losses):
         body["generationConfig"] = config
     if tools := request.declared_tools:
-        body["tools"] = [{"functionDeclarations": [_declaration(tool) for tool in tools]}]
+        body["tools"] = _tools(tools)
         if request.tool_choice is not None:  # without functions it is refused
             body["toolConfig"] = {"functionCallingConfig": _calling(request.tool_choice)}
     return body
@@ -91,17 +96,73 @@ _COUNTED = ("contents", "systemInstruction", "tools", "generationConfig")
 _ROLES = {"user": "user", "assistant": "model"}
 
 
-def _config(request: Request) -> dict[str, Any]:
+def _system(request: Request) -> dict[str, Any] | None:
+    """Google joins the texts of several parts without a blank: blocks of other dialects are one text."""
+    if request.system is None:
+        return None
+    if isinstance(request.system, str) or request.dialect not in (None, PROVIDER):
+        return {"parts": [{"text": request.system_text}]}
+    texts = [{"text": block.text} for block in request.system if isinstance(block, Text)]
+    return {"parts": texts} if texts else None
+
+
+def _tools(tools: Iterable[Tool]) -> list[dict[str, Any]]:
+    return [{"functionDeclarations": [_declaration(tool) for tool in tools]}]
+
+
+def _turns(request: Request, losses: Losses) -> tuple[Message, ...]:
+    """The messages as Gemini takes them: each call answered in the turn behind it, and other's words made to fit."""
+    messages = with_tool_turns(with_own_seals(request, losses, PROVIDER), losses, IDS)
+    if request.dialect in (None, PROVIDER):
+        return messages
+    wants_seals = _wants_seals(request.model)
+    return tuple(_fitted(message, wants_seals) for message in messages)
+
+
+IDS: Final = IdRule(re.compile(r"(?!)"), 1000, required=False)
+"""Gemini tells calls by their names and order, and takes any id."""
+
+
+def _wants_seals(model: str) -> bool:
+    """Whether a model refuses calls without a seal, as all from Gemini 3 on do."""
+    found = re.search(r"gemini-(?:(\d+)|[a-z-]*latest)", model)
+    return found is not None and (found[1] is None or int(found[1]) >= 3)
+
+
+def _fitted(message: Message, wants_seals: bool) -> Message:
+    """A turn without empty texts, and with a seal on the first of its calls: of several, the others need none."""
+    parts = [part for part in message.parts if part != Text("")]
+    at = next((at for at, part in enumerate(parts) if isinstance(part, ToolCall)), None)
+    if wants_seals and at is not None and isinstance(call := parts[at], ToolCall) and not call.signature:
+        parts[at] = replace(call, signature=NO_SEAL)
+    return replace(message, parts=tuple(parts))
+
+
+NO_SEAL: Final = "skip_thought_signature_validator"
+"""What stands for the seal of a call that another model made: https://ai.google.dev/gemini-api/docs/thought-signatures."""
+
+
+def _config(request: Request, losses: Losses) -> dict[str, Any]:
     config: dict[str, Any] = {
         "temperature": request.temperature,
         "topP": request.top_p,
         "maxOutputTokens": request.max_tokens,
-        "stopSequences": request.stop or None,
+        "stopSequences": _stop(request.stop, losses),
         "thinkingConfig": thinking_config(request.thinking, show=request.show_thoughts),
         "responseMimeType": None if request.schema is None else "application/json",
         "responseJsonSchema": request.schema,
     }
     return {key: value for key, value in config.items() if value is not None}
+
+
+MOST_STOPS: Final = 5
+"""https://ai.google.dev/api/generate-content#generationconfig."""
+
+
+def _stop(stop: tuple[str, ...], losses: Losses) -> tuple[str, ...] | None:
+    if len(stop) > MOST_STOPS:
+        losses.add(f"stop sequences above {MOST_STOPS}")
+    return stop[:MOST_STOPS] or None
 
 
 def thinking_config(thinking: Thinking | None, *, show: bool = True) -> dict[str, Any] | None:
@@ -180,12 +241,22 @@ def _request(raw: dict[str, Any], model: str) -> Request:
     try:
         tidied = tidy(raw)
         request = _said(msgspec.convert(tidied, _Body, strict=False), model)
-        options = unsaid(tidied, _body(request, Losses()))
+        request = with_options(request, tidied, _body(replace(request, messages=()), Losses()), *_fields(request))
     except (ValueError, RecursionError) as exc:
         raise UsageError(f"the request's body is not as Gemini's are: {exc}") from exc
     if not request.messages:
         raise UsageError("the request has no contents, so there is nothing to answer")
-    return replace(request, options=options)
+    return request
+
+
+def _fields(request: Request) -> tuple[Field, ...]:
+    """What would be written of a request where more may have been said."""
+    turns = [{"role": _ROLES[each.role], "parts": encode_parts(each.parts, Losses())} for each in request.messages]
+    return (
+        ("contents", ("messages",), turns),
+        ("tools", ("tools",), _tools(request.declared_tools)),
+        ("systemInstruction", ("system",), _system(request)),
+    )
 
 
 def _said(body: _Body, model: str) -> Request:
@@ -194,7 +265,7 @@ def _said(body: _Body, model: str) -> Request:
     return Request(
         model,
         tuple(_message(content) for content in body.contents),
-        system=_system(body.system_instruction),
+        system=_system_of(body.system_instruction),
         temperature=config.temperature,
         top_p=config.top_p,
         max_tokens=config.max_output_tokens,
@@ -212,9 +283,9 @@ def _message(content: WireContent) -> Message:
     return Message("assistant" if content.role == "model" else "user", parts)
 
 
-def _system(content: WireContent | None) -> str | None:
+def _system_of(content: WireContent | None) -> str | tuple[Text, ...] | None:
     texts = [part.text for part in (content and content.parts) or () if part.text is not None]
-    return "\n".join(texts) if texts else None
+    return texts[0] if len(texts) == 1 else tuple(map(Text, texts)) or None
 
 
 def _thinking(config: _ThinkingConfig | None) -> Thinking | None:

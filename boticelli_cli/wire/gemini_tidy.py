@@ -23,9 +23,7 @@ def tidy(body: dict[str, Any]) -> dict[str, Any]:
     if isinstance(config := tidied.get("generationConfig"), dict):
         _tidy_config(config)
     if "tools" in tidied:
-        tidied["tools"] = _list(tidied["tools"])
-        for group in tidied["tools"]:
-            _tidy_declarations(group)
+        tidied["tools"] = _in_one_group(_list(tidied["tools"]))
     return tidied
 
 
@@ -88,6 +86,21 @@ def _tidy_config(config: dict[str, Any]) -> None:
             thinking["thinkingLevel"] = level.upper()
         if thinking.get("includeThoughts") is False:  # Google's default
             del thinking["includeThoughts"]
+
+
+def _in_one_group(groups: list[Any]) -> list[Any]:
+    """Tools of which all functions are declared in the first group."""
+    declared: list[Any] = []
+    others: list[Any] = []
+    for group in groups:
+        _tidy_declarations(group)
+        if not isinstance(group, dict) or "functionDeclarations" not in group:
+            others.append(group)
+            continue
+        declared += _list(group["functionDeclarations"])
+        if rest := {key: value for key, value in group.items() if key != "functionDeclarations"}:
+            others.append(rest)
+    return [{"functionDeclarations": declared}, *others] if declared else others
 
 
 def _tidy_declarations(group: Any) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from boticelli_cli.messages import CachePoint, Media, Message, Part, Request, Text, Thought, ToolCall, ToolResult
 from boticelli_cli.wire.body import Losses, encode_json
 from boticelli_cli.wire.openai_calls import WireCall, arguments_of
+from boticelli_cli.wire.openai_errors import PROVIDER
 from boticelli_cli.wire.openai_media import (
     File,
     ImageAddress,
@@ -24,7 +25,16 @@ from boticelli_cli.wire.openai_media import (
 )
 from boticelli_cli.wire.tool_turns import IdRule, with_tool_turns
 
-__all__ = ["CacheControl", "WireMessage", "cache_control", "encode_messages", "mark_of", "messages_of", "system_of"]
+__all__ = [
+    "CacheControl",
+    "WireMessage",
+    "cache_control",
+    "encode_messages",
+    "mark_of",
+    "messages_of",
+    "system_of",
+    "without_thoughts",
+]
 
 
 IDS: Final = IdRule(re.compile(r"(?!)"), 40)
@@ -52,18 +62,34 @@ class WireMessage(msgspec.Struct, gc=False):
     refusal: str | None = None
     tool_calls: list[WireCall] | None = None
     tool_call_id: str = ""
+    reasoning_content: Any = None
+    reasoning: Any = None
 
 
-def encode_messages(request: Request, losses: Losses, *, cache_marks: bool = False) -> list[dict[str, Any]]:
-    """The messages of a request, its system prompt first."""
-    writer = _Writer(losses, cache_marks=cache_marks)
+def encode_messages(
+    request: Request, losses: Losses, *, cache_marks: bool = False, as_they_are: bool = False
+) -> list[dict[str, Any]]:
+    """The messages of a request, its system prompt first; `as_they_are`, calls and results stand where they stood.
+
+    Thoughts, of which OpenAI takes none back, are not missed where its own dialect has brought them, as an echo.
+    """
+    writer = _Writer(losses, cache_marks=cache_marks, echoed=request.dialect == PROVIDER)
+    messages = request.messages if as_they_are else with_tool_turns(request.messages, losses, IDS)
     told: list[dict[str, Any]] = []
     if request.system is not None:
         blocks = (Text(request.system),) if isinstance(request.system, str) else request.system
         told.append({"role": "system", "content": writer.content(blocks)})
-    for message in with_tool_turns(request.messages, losses, IDS):
+    for message in messages:
         told += writer.assistant(message.parts) if message.role == "assistant" else writer.user(message.parts)
     return told
+
+
+def without_thoughts(message: dict[str, Any]) -> dict[str, Any]:
+    """A message without the thoughts that clients give back, and no server but few takes."""
+    return {key: value for key, value in message.items() if key not in _THOUGHTS}
+
+
+_THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details")
 
 
 def system_of(messages: Sequence[WireMessage]) -> str | tuple[Text | CachePoint, ...] | None:
@@ -92,7 +118,7 @@ def messages_of(messages: Iterable[WireMessage]) -> tuple[Message, ...]:
                 calls = [_call(each) for each in said.tool_calls or () if each.function is not None]
                 names |= {call.id: call.name for call in calls if call.id is not None}
                 refusal = (Text(said.refusal),) if said.refusal else ()
-                turns.append(Message("assistant", (*_parts(said.content), *refusal, *calls)))
+                turns.append(Message("assistant", (*_thoughts(said), *_parts(said.content), *refusal, *calls)))
             case "tool":
                 parts = _result(said, names.get(said.tool_call_id, ""))
                 if results:
@@ -107,8 +133,9 @@ def messages_of(messages: Iterable[WireMessage]) -> tuple[Message, ...]:
 class _Writer:
     """Writes turns, in which calls have their ids, and results stand right behind them."""
 
-    def __init__(self, losses: Losses, *, cache_marks: bool) -> None:
+    def __init__(self, losses: Losses, *, cache_marks: bool, echoed: bool) -> None:
         self._losses = losses
+        self._echoed = echoed
         self._cache_marks = cache_marks
 
     def user(self, parts: Iterable[Part]) -> list[dict[str, Any]]:
@@ -155,6 +182,8 @@ class _Writer:
                 case Media():
                     if (said := encode_medium(part, self._losses)) is not None:
                         told.append(said)
+                case Thought(signature=None) if self._echoed:
+                    pass
                 case Thought():
                     self._losses.add("thoughts")
                 case CachePoint() if self._cache_marks and told:
@@ -207,6 +236,12 @@ def mark_of(control: CacheControl | None) -> CachePoint | None:
     if control is None:
         return None
     return CachePoint(control.ttl if control.ttl in ("5m", "1h") else None)  # type: ignore[arg-type]
+
+
+def _thoughts(said: WireMessage) -> tuple[Thought, ...]:
+    """What a client gives back of a model's thoughts, in DeepSeek's word or OpenRouter's."""
+    told = (each for each in (said.reasoning_content, said.reasoning) if isinstance(each, str) and each)
+    return tuple(Thought(each) for each in told)[:1]
 
 
 def _parts(content: str | list[_Part] | None) -> tuple[Part, ...]:

@@ -1,13 +1,14 @@
 """OpenAI's requests, both ways: https://platform.openai.com/docs/api-reference/chat/create."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
 from boticelli_cli.errors import UsageError
 from boticelli_cli.messages import CachePoint, Request, Thinking, Tool, ToolChoice
-from boticelli_cli.wire.body import Encoded, Losses, check_media, decode_object, unsaid, written
+from boticelli_cli.wire.beyond import Field, with_options
+from boticelli_cli.wire.body import Encoded, Losses, check_media, decode_object, written
 from boticelli_cli.wire.openai_errors import PROVIDER
 from boticelli_cli.wire.openai_parts import (
     CacheControl,
@@ -17,12 +18,16 @@ from boticelli_cli.wire.openai_parts import (
     mark_of,
     messages_of,
     system_of,
+    without_thoughts,
 )
 from boticelli_cli.wire.openai_tidy import tidy
 
 __all__ = ["Manner", "decode_manner", "decode_request", "encode_request"]
 
 MAX_TOKENS_NAME: Final = "max_completion_tokens"
+
+MOST_STOPS: Final = 4
+"""https://platform.openai.com/docs/api-reference/chat/create#chat-create-stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +63,18 @@ def decode_request(body: bytes) -> Request:
     raw = decode_object(body)
     try:
         tidied = tidy(raw)
-        said = msgspec.convert(tidied, _Body, strict=False)
-        request = _said(said)
-        written_again = _body(request, Losses(), max_tokens_name=MAX_TOKENS_NAME, cache_marks=True)
-        options = unsaid(tidied, written_again)
+        request = _said(msgspec.convert(tidied, _Body, strict=False))
+        tidied["messages"] = [without_thoughts(each) for each in tidied["messages"]]
+        turns = encode_messages(request, Losses(), cache_marks=True, as_they_are=True)
+        tools = _tools(request, Losses(), cache_marks=True)
+        fields: tuple[Field, ...] = (("messages", ("messages", "system"), turns), ("tools", ("tools",), tools))
+        settings = {"model": request.model, **_settings(request, Losses(), max_tokens_name=MAX_TOKENS_NAME)}
+        request = with_options(request, tidied, settings, *fields)
     except (ValueError, RecursionError) as exc:
         raise UsageError(f"the request's body is not as OpenAI's are: {exc}") from exc
     if not request.messages:
         raise UsageError("the request has no messages, so there is nothing to answer")
-    return replace(request, options=options)
+    return request
 
 
 def decode_manner(body: bytes) -> Manner:
@@ -82,16 +90,29 @@ def _body(request: Request, losses: Losses, *, max_tokens_name: str, cache_marks
     body: dict[str, Any] = {
         "model": request.model or None,
         "messages": encode_messages(request, losses, cache_marks=cache_marks),
+        "tools": _tools(request, losses, cache_marks=cache_marks) or None,
+        **_settings(request, losses, max_tokens_name=max_tokens_name),
+    }
+    return {key: value for key, value in body.items() if value is not None}
+
+
+def _settings(request: Request, losses: Losses, *, max_tokens_name: str) -> dict[str, Any]:
+    """What a request sets, as fields of the body; those that nobody set are None."""
+    return {
         "temperature": request.temperature,
         "top_p": request.top_p,
         max_tokens_name: request.max_tokens,
-        "stop": list(request.stop) or None,
+        "stop": _stop(request.stop, losses),
         "reasoning_effort": _effort(request.thinking, losses),
         "response_format": None if request.schema is None else _format(request.schema),
-        "tools": _tools(request, losses, cache_marks=cache_marks) or None,
         "tool_choice": _choice(request.tool_choice) if request.declared_tools else None,
     }
-    return {key: value for key, value in body.items() if value is not None}
+
+
+def _stop(stop: tuple[str, ...], losses: Losses) -> list[str] | None:
+    if len(stop) > MOST_STOPS:
+        losses.add(f"stop sequences above {MOST_STOPS}")
+    return list(stop[:MOST_STOPS]) or None
 
 
 def _effort(thinking: Thinking | None, losses: Losses) -> str | None:

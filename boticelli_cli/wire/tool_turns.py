@@ -16,10 +16,14 @@ __all__ = ["IdRule", "with_tool_turns"]
 
 @dataclass(frozen=True, slots=True)
 class IdRule:
-    """Which ids a dialect takes: without `refused` characters, which become underscores, and at most so long."""
+    """Which ids a dialect takes: without `refused` characters, which become underscores, and at most so long.
+
+    Where they are not `required`, calls that have none are given none.
+    """
 
     refused: re.Pattern[str]
     longest: int
+    required: bool = True
 
 
 def with_tool_turns(messages: tuple[Message, ...], losses: Losses, rule: IdRule) -> tuple[Message, ...]:
@@ -28,12 +32,14 @@ def with_tool_turns(messages: tuple[Message, ...], losses: Losses, rule: IdRule)
     Calls without an id are given "call_1" and so on. A result without one, as google-genai sends them, is that of the
     first call of its name that has none yet and is not named by another, or else of any such call.
 
-    Left out are results of no call, calls after which the conversation went on without a result, and what stands in
-    the other side's turns. Calls of the last message may still be answered.
+    Turns of a model that follow a call of its own are one with that. Left out are results of no call, calls after which
+    the conversation went on without a result, and what stands in the other side's turns. Calls of the last message may
+    still be answered.
     """
     sides = {ToolCall: "assistant", ToolResult: "user"}
     if not any(type(part) in sides for message in messages for part in message.parts):
         return messages
+    messages = _joined(messages)
     turns = _paired(messages, losses, rule)
     told: list[Message] = []
     results: list[_Result] = []
@@ -52,6 +58,24 @@ def with_tool_turns(messages: tuple[Message, ...], losses: Losses, rule: IdRule)
         if rest or not message.parts:
             told.append(Message(message.role, rest))
     return (*told, *_answers(results))
+
+
+def _joined(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Messages in which turns of a model that follow each other are one where it calls tools.
+
+    What it said after a call would stand between the call and its result else.
+    """
+    told: list[Message] = []
+    for message in messages:
+        if told and message.role == told[-1].role == "assistant" and _calls(told[-1]):
+            told[-1] = Message("assistant", (*told[-1].parts, *message.parts))
+        else:
+            told.append(message)
+    return tuple(told)
+
+
+def _calls(message: Message) -> bool:
+    return any(isinstance(part, ToolCall) for part in message.parts)
 
 
 class _Call:
@@ -132,7 +156,9 @@ class _Ids:
         self._taken: set[str] = set()
         self._made = 0
 
-    def of(self, said: str | None) -> str:
+    def of(self, said: str | None) -> str | None:
+        if not said and not self._rule.required:
+            return None
         told = self._rule.refused.sub("_", said or "")
         if not told or told in self._taken or len(told) > self._rule.longest:
             told = self._new()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from boticelli_cli.catalog import Catalog
 from boticelli_cli.errors import UsageError
-from boticelli_cli.messages import CachePoint, Media, Message, Part, Request, Text, Tool, ToolResult
+from boticelli_cli.messages import Beyond, CachePoint, Media, Message, Part, Request, Text, Tool, ToolResult
 from boticelli_cli.routes import Alias, LongContext, Pattern, Routes
 from boticelli_cli.routing.router import Decision, decide
 
@@ -116,6 +116,7 @@ def test_an_image_counts_where_the_last_message_holds_it() -> None:
         {"options": {"tools": [{"type": "web_search_20250305", "name": "web_search", "max_uses": 3}]}},
         {"options": {"tools": [{"googleSearch": {}}]}},
         {"options": {"tools": ({"google_search": {}},)}},
+        {"options": {"tools": Beyond(("web search",), [{"type": "web_search_20250305", "name": "web_search"}], {})}},
         {"options": {"web_search_options": {}}},
     ],
 )

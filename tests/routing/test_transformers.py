@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from boticelli_cli.drivers.base import Dropped, Notice, fold, listening
 from boticelli_cli.errors import ProviderError, StreamError, UsageError
 from boticelli_cli.messages import (
+    Beyond,
     CachePoint,
     Delta,
     Finish,
@@ -302,11 +303,12 @@ async def test_transformers_are_applied_in_their_order_and_back() -> None:
 
 
 async def test_options_in_anothers_words_do_not_come_between() -> None:
-    given = asking(thinking=True, options={"top_k": 5}, dialect="anthropic")
+    options = {"top_k": 5, "messages": Beyond(("citations",), [], {})}
+    given = asking(thinking=True, options=options, dialect="anthropic")
     request, _, notices = await asked(given, "openrouter")
     assert request.options == {"usage": {"include": True}, "reasoning": {"enabled": True}}
     assert request.dialect == "openai"
-    assert notices == [Dropped("shop", ("option top_k",))]
+    assert notices == [Dropped("shop", ("option top_k", "citations"))]
     own = replace(given, dialect="openai")
     assert (await asked(own, "clean_cache"))[0] == own
 

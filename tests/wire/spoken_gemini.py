@@ -42,10 +42,27 @@ def media(draw: st.DrawFn) -> Media:
 
 
 calls = st.builds(ToolCall, names, mappings, ids, signatures)
-results = st.builds(ToolResult, names, values, ids, st.booleans())
-parts = st.builds(Text, st.text()) | st.builds(Thought, st.text(), signatures) | media() | calls | results
+parts = st.builds(Text, st.text()) | st.builds(Thought, st.text(), signatures) | media()
 roles: st.SearchStrategy[Any] = st.sampled_from(("user", "assistant"))
-messages = st.builds(Message, roles, st.lists(parts, min_size=1, max_size=4).map(tuple))
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> tuple[Message, ...]:
+    """Turns in any order, but that calls are answered in the one behind them, unless there is none."""
+    told: list[Message] = []
+    for last in reversed(range(draw(st.integers(1, 4)))):
+        told.append(Message(draw(roles), tuple(draw(st.lists(parts, min_size=1, max_size=3)))))
+        if draw(st.booleans()):
+            asked = draw(
+                st.lists(calls, min_size=1, max_size=2, unique_by=lambda call: (call.id, call.id or call.name))
+            )
+            asked = [replace(call, id=call.id and f"{call.id}-{last}") for call in asked]
+            results: list[Part] = [ToolResult(call.name, draw(values), call.id, draw(st.booleans())) for call in asked]
+            told.append(Message("assistant", (*draw(st.lists(parts, max_size=2)), *asked)))
+            told.append(Message("user", (*results, *draw(st.lists(parts, max_size=2)))))
+    return tuple(told[:-1] if len(told) > 1 and draw(st.booleans()) else told)
+
+
 tools = st.builds(Tool, names, st.none() | st.text(), st.none() | mappings)
 thinking = st.none() | st.booleans() | st.integers(0, 32768) | st.sampled_from(("minimal", "low", "medium", "high"))
 
@@ -66,8 +83,8 @@ options = st.fixed_dictionaries(
 requests = st.builds(
     Request,
     st.just("gemini-2.5-flash"),
-    st.lists(messages, min_size=1, max_size=4).map(tuple),
-    system=st.none() | st.text(),
+    conversations(),
+    system=st.none() | st.text() | st.lists(st.builds(Text, st.text()), min_size=2, max_size=3).map(tuple),
     temperature=st.none() | st.floats(0, 2),
     top_p=st.none() | st.floats(0, 1),
     max_tokens=st.none() | st.integers(1, 10**6),
