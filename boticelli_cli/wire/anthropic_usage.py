@@ -54,11 +54,16 @@ def usage_of(said: Iterable[msgspec.Raw]) -> Usage:
     )
 
 
-def encode_usage(usage: Usage) -> dict[str, Any]:
-    """Counts that `usage_of` reads back. Both totals have to be there, so what nobody knows is 0."""
+def encode_usage(usage: Usage, *, ended: bool = False) -> dict[str, Any]:
+    """Counts that `usage_of` reads back.
+
+    Both totals have to be there, so what nobody knows is 0; but when a stream has `ended` it need not tell its input
+    again.
+    """
     read, wrote = usage.cached_input, usage.cache_write
+    given = None if ended and usage.input is None else max(0, (usage.input or 0) - (read or 0) - (wrote or 0))
     said: dict[str, Any] = {
-        "input_tokens": max(0, (usage.input or 0) - (read or 0) - (wrote or 0)),
+        "input_tokens": given,
         "cache_creation_input_tokens": wrote,
         "cache_read_input_tokens": read,
         "output_tokens": usage.output or 0,

@@ -99,9 +99,14 @@ class StreamWriter:
     __slots__ = ("_events",)
 
     def __init__(
-        self, model: str, *, message_id: str | None = None, usage: Usage | None = None, losses: Losses | None = None
+        self,
+        model: str | None = None,
+        *,
+        id: str | None = None,  # noqa: A002
+        usage: Usage | None = None,
+        losses: Losses | None = None,
     ) -> None:
-        self._events = anthropic.StreamWriter(model, message_id=message_id, usage=usage, losses=losses)
+        self._events = anthropic.StreamWriter(model, id=id, usage=usage, losses=losses)
 
     def begin(self) -> bytes:
         """The frame that opens the answer; the first `write` does it where nobody has."""

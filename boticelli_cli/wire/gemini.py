@@ -1,6 +1,6 @@
 """Gemini's REST dialect, v1 and v1beta: all that drivers and the gateway need of it."""
 
-from boticelli_cli.wire.gemini_answer import StreamReader, StreamWriter, decode_response, encode_response
+from boticelli_cli.wire.gemini_answer import StreamReader, decode_response
 from boticelli_cli.wire.gemini_errors import decode_error, encode_error
 from boticelli_cli.wire.gemini_forward import FORWARDING
 from boticelli_cli.wire.gemini_listing import decode_count, decode_models, encode_count_response
@@ -11,9 +11,10 @@ from boticelli_cli.wire.gemini_request import (
     encode_request,
     thinking_config,
 )
+from boticelli_cli.wire.gemini_writer import KEEP_ALIVE, StreamWriter, encode_response
 
 __all__ = [
-    "FORWARDING",
+    "KEEP_ALIVE",
     "StreamReader",
     "StreamWriter",
     "decode_count",

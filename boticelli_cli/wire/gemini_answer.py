@@ -1,9 +1,9 @@
-"""Gemini's answers, both ways: streamed, as one event a chunk, and whole.
+"""Gemini's answers as they are read: streamed, as one event a chunk, and whole.
 
 https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse. Of several candidates the first counts.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -12,7 +12,6 @@ from boticelli_cli.messages import (
     Delta,
     Finish,
     FinishReason,
-    Forwarded,
     Media,
     MediaDelta,
     Response,
@@ -24,14 +23,12 @@ from boticelli_cli.messages import (
     Usage,
     parts_of,
 )
-from boticelli_cli.wire.body import Losses, encode_json
 from boticelli_cli.wire.failure import break_off, malformed
-from boticelli_cli.wire.gemini_errors import PROVIDER, decode_error, encode_error
-from boticelli_cli.wire.gemini_parts import Struct, WireContent, WirePart, encode_parts, part_of
-from boticelli_cli.wire.gemini_usage import encode_usage, usage_of
-from boticelli_cli.wire.sse import encode_event
+from boticelli_cli.wire.gemini_errors import PROVIDER, decode_error
+from boticelli_cli.wire.gemini_parts import Struct, WireContent, WirePart, part_of
+from boticelli_cli.wire.gemini_usage import usage_of
 
-__all__ = ["StreamReader", "StreamWriter", "decode_response", "encode_response", "reason_of"]
+__all__ = ["StreamReader", "decode_response", "reason_of"]
 
 
 class _Candidate(Struct):
@@ -161,7 +158,7 @@ class StreamReader:
                 pass
 
     def _finish(self, reason: str | None) -> Finish:
-        return Finish(reason_of(reason, self._called), self.usage, self._model, reason)
+        return Finish(reason_of(reason, self._called), usage_of(self._usage), self._model, reason)
 
     def _blocked(self) -> RefusedError:
         feedback = self._feedback or _Feedback()
@@ -176,56 +173,21 @@ class StreamReader:
         return RefusedError(message, provider=PROVIDER, hint=hint if feedback.block_reason == "SAFETY" else "reword it")
 
 
-class StreamWriter:
-    """A server's side of one streamed answer. `model` is what it says served it, where a `Finish` does not."""
-
-    __slots__ = ("_forwarded", "_model")
-
-    def __init__(self, model: str | None = None) -> None:
-        self._model = model
-        self._forwarded = False
-
-    def write(self, delta: Delta) -> bytes:
-        """One event, or nothing. A `Finish` becomes the closing one, which has to be the last."""
-        match delta:
-            case TextDelta(text):
-                return self._event([{"text": text}])
-            case ThinkingDelta(text):
-                return self._event([{"text": text, "thought": True}]) if text else b""
-            case MediaDelta(media):
-                return self._event(encode_parts([media], Losses()))
-            case ToolCallDelta(call):
-                return self._event(encode_parts([call], Losses()))
-            case Forwarded(data):
-                self._forwarded = True
-                return data
-            case Finish() if self._forwarded:
-                return b""
-            case Finish():
-                # google-genai's Chat drops a whole turn when one of its chunks has no parts.
-                return self._event([{"text": ""}], delta)
-
-    def error(self, error: ProviderError) -> bytes:
-        """The event that ends a stream which failed."""
-        return encode_event(encode_error(error)[1], newline=_NEWLINE)
-
-    def _event(self, parts: list[dict[str, Any]], finish: Finish | None = None) -> bytes:
-        return encode_event(encode_json(_chunk(parts, finish, self._model)), newline=_NEWLINE)
-
-
 def decode_response(body: bytes) -> Response:
     """A whole answer. Raises what an answer that went wrong holds, and RefusedError for a prompt that was blocked."""
     deltas, finish = StreamReader().whole(body)
     return Response(parts_of(deltas), finish)
 
 
-def encode_response(response: Response) -> bytes:
-    """A whole answer."""
-    return encode_json(_chunk(encode_parts(response.parts, Losses()) or [{"text": ""}], response.finish))
+def reason_of(word: str | None, called: bool) -> FinishReason:
+    """Why an answer ended, by Google's word, which is the same for one that has `called` tools."""
+    reason = _REASONS.get(word or "", "other")
+    if reason == "stop" and called:
+        return "tool_call"
+    return "content_filter" if word is not None and word.startswith("IMAGE_") else reason
 
 
 _UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
-_NEWLINE = b"\r\n"
 
 _REASONS: dict[str, FinishReason] = {
     "STOP": "stop",
@@ -240,42 +202,6 @@ _REASONS: dict[str, FinishReason] = {
     "MODEL_ARMOR": "content_filter",
 }
 """`CONTINUATION` ends what is longer than one request may decode: https://ai.google.dev/gemini-api/docs/latest-model."""
-
-_WORDS: dict[FinishReason, str] = {
-    "stop": "STOP",
-    "tool_call": "STOP",
-    "length": "MAX_TOKENS",
-    "content_filter": "SAFETY",
-    "other": "OTHER",
-}
-
-
-def reason_of(word: str | None, called: bool) -> FinishReason:
-    """Why an answer ended, in which tools may have been `called`, by the provider's word."""
-    reason = _REASONS.get(word or "", "other")
-    if reason == "stop" and called:
-        return "tool_call"
-    return "content_filter" if word is not None and word.startswith("IMAGE_") else reason
-
-
-def _word_of(finish: Finish) -> str:
-    """The provider's own word, where it is one of this dialect's, which are in capitals."""
-    word = finish.provider_reason
-    if word is not None and word.isupper() and reason_of(word, finish.reason == "tool_call") == finish.reason:
-        return word
-    return _WORDS[finish.reason]
-
-
-def _chunk(parts: list[dict[str, Any]], finish: Finish | None, model: str | None = None) -> dict[str, Any]:
-    candidate: dict[str, Any] = {"content": {"parts": parts, "role": "model"}, "index": 0}
-    chunk: dict[str, Any] = {"candidates": [candidate]}
-    if finish is not None:
-        candidate["finishReason"] = _word_of(finish)
-        chunk["usageMetadata"] = encode_usage(finish.usage)
-        model = finish.served_model or model
-    if model is not None:
-        chunk["modelVersion"] = model
-    return chunk
 
 
 def _category(rating: _Rating) -> str:

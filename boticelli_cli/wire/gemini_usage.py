@@ -50,14 +50,19 @@ def usage_of(metadata: msgspec.Raw | None) -> Usage:
 
 
 def encode_usage(usage: Usage) -> dict[str, Any]:
-    """A `usageMetadata` that `usage_of` reads back. Its candidates do not include thoughts."""
-    output = usage.output
+    """A `usageMetadata` that `usage_of` reads back. Its candidates do not include thoughts.
+
+    The total, which clients expect, is there where both of its parts are.
+    """
+    output, total = usage.output, usage.total
+    if total is None and usage.input is not None and output is not None:
+        total = usage.input + output
     said: dict[str, Any] = {
         "promptTokenCount": usage.input,
         "cachedContentTokenCount": usage.cached_input,
         "candidatesTokenCount": None if output is None else max(0, output - (usage.thinking or 0)),
         "thoughtsTokenCount": usage.thinking,
-        "totalTokenCount": usage.total,
+        "totalTokenCount": total,
         "promptTokensDetails": _details(usage.input_audio),
         "candidatesTokensDetails": _details(usage.output_audio),
     }

@@ -28,6 +28,7 @@ from boticelli_cli.messages import (
     Usage,
 )
 from boticelli_cli.wire.body import Losses, encode_json
+from boticelli_cli.wire.call_ids import CallIds
 from boticelli_cli.wire.failure import status_of
 from boticelli_cli.wire.openai_answer import reason_of
 from boticelli_cli.wire.openai_errors import error_of
@@ -45,10 +46,14 @@ class StreamWriter:
     """A server's side of one streamed answer.
 
     `model` is what it says served it, where a `Finish` does not; `id` and `created`, in seconds of the epoch, are made
-    where they are not given. With `include_usage` the counts of tokens follow the end, in a chunk of their own.
+    where they are not given. With `include_usage` the counts of tokens follow the end, in a chunk of their own. The
+    seals of thoughts, and media but for pictures, go into `losses`; the seals of calls are for whoever translates to
+    remember by the calls' ids.
     """
 
-    __slots__ = ("_begun", "_calls", "_created", "_forwarded", "_head", "_id", "_include_usage", "_model")
+    __slots__ = (
+        *("_begun", "_calls", "_created", "_forwarded", "_head", "_id", "_ids", "_include_usage", "_losses", "_model"),
+    )
 
     def __init__(
         self,
@@ -57,6 +62,7 @@ class StreamWriter:
         include_usage: bool = False,
         id: str | None = None,  # noqa: A002
         created: int | None = None,
+        losses: Losses | None = None,
     ) -> None:
         self._id = id or _answer_id()
         self._created = int(time.time()) if created is None else created
@@ -65,6 +71,8 @@ class StreamWriter:
         self._begun = False
         self._forwarded = False
         self._calls = 0
+        self._ids = CallIds(_CALL)
+        self._losses = Losses() if losses is None else losses
         empty = self._event({"content": ""})
         self._head = empty[: empty.index(b'"delta":{"content":') + len(b'"delta":{"content":')]
 
@@ -80,6 +88,10 @@ class StreamWriter:
         begun, self._begun = self._begun, True
         return (b"" if begun else self._event({"role": "assistant", "content": ""})) + self._rest(delta)
 
+    def keep_alive(self) -> bytes:
+        """A comment, which says nothing."""
+        return KEEP_ALIVE
+
     def error(self, error: ProviderError) -> bytes:
         """The event that ends a stream which failed. Beside OpenAI's fields it says the status it would have had."""
         status = status_of(error)
@@ -89,14 +101,15 @@ class StreamWriter:
         match delta:
             case TextDelta(text):
                 return self._event({"content": text})
-            case ThinkingDelta(text):
+            case ThinkingDelta(text, signature, redacted):
+                _name_seals(signature, redacted, self._losses)
                 return self._event({"reasoning_content": text}) if text else b""
             case MediaDelta(media):
-                images = _images([media])
+                images = _images([media], self._losses)
                 return self._event({"images": images}) if images else b""
             case ToolCallDelta(call):
                 index, self._calls = self._calls, self._calls + 1
-                return self._event({"tool_calls": [{"index": index, **_call(call)}]})
+                return self._event({"tool_calls": [{"index": index, **_call(call, self._ids)}]})
             case Finish():
                 return self._end(delta)
             case _:
@@ -123,16 +136,19 @@ class StreamWriter:
 def encode_response(
     response: Response,
     *,
+    model: str | None = None,
     id: str | None = None,  # noqa: A002
     created: int | None = None,
+    losses: Losses | None = None,
 ) -> bytes:
-    """A whole answer."""
+    """A whole answer. `model` is what it says served it, where its `Finish` does not."""
+    message = _message(response.parts, Losses() if losses is None else losses)
     body = {
         "id": id or _answer_id(),
         "object": "chat.completion",
         "created": int(time.time()) if created is None else created,
-        "model": response.finish.served_model or "",
-        "choices": [{"index": 0, "message": _message(response.parts), "finish_reason": _word_of(response.finish)}],
+        "model": response.finish.served_model or model or "",
+        "choices": [{"index": 0, "message": message, "finish_reason": _word_of(response.finish)}],
     }
     if response.finish.usage != Usage():
         body["usage"] = encode_usage(response.finish.usage)
@@ -163,25 +179,43 @@ def _answer_id() -> str:
     return f"chatcmpl-{secrets.token_urlsafe(16)}"
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
+def _call(call: ToolCall, ids: CallIds) -> dict[str, Any]:
     function = {"name": call.name, "arguments": encode_json(call.arguments).decode()}
-    return {"id": call.id or f"call_{secrets.token_hex(12)}", "type": "function", "function": function}
+    return {"id": ids.of(call.id), "type": "function", "function": function}
 
 
-def _images(parts: Iterable[Part]) -> list[dict[str, Any]]:
-    pictures = [part for part in parts if isinstance(part, Media) and part.kind == "image"]
-    return [said for each in pictures if (said := encode_medium(each, Losses())) is not None]
+_CALL = "call_"
 
 
-def _message(parts: Iterable[Part]) -> dict[str, Any]:
+def _name_seals(signature: str | None, redacted: bool, losses: Losses) -> None:
+    if redacted:
+        losses.add("redacted thoughts")
+    elif signature is not None:
+        losses.add("thought signatures")
+
+
+def _images(parts: Iterable[Part], losses: Losses) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = []
+    for part in parts:
+        if isinstance(part, Media) and part.kind != "image":
+            losses.add(f"{part.kind} in answers")
+        elif isinstance(part, Media) and (said := encode_medium(part, losses)) is not None:
+            told.append(said)
+    return told
+
+
+def _message(parts: Iterable[Part], losses: Losses) -> dict[str, Any]:
     parts = tuple(parts)
     text = "".join(part.text for part in parts if isinstance(part, Text))
-    thought = "".join(part.text for part in parts if isinstance(part, Thought))
-    calls = [_call(part) for part in parts if isinstance(part, ToolCall)]
+    thoughts = [part for part in parts if isinstance(part, Thought)]
+    for each in thoughts:
+        _name_seals(each.signature, each.redacted, losses)
+    thought, ids = "".join(each.text for each in thoughts), CallIds(_CALL)
+    calls = [_call(part, ids) for part in parts if isinstance(part, ToolCall)]
     message: dict[str, Any] = {"role": "assistant", "content": text or (None if calls else ""), "refusal": None}
     if thought:
         message["reasoning_content"] = thought
-    if images := _images(parts):
+    if images := _images(parts, losses):
         message["images"] = images
     if calls:
         message["tool_calls"] = calls

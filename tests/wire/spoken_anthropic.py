@@ -168,7 +168,14 @@ def streams(draw: st.DrawFn) -> list[Delta]:
         | st.builds(ThinkingDelta, st.just(""), seals, st.just(True))
         | st.builds(ToolCallDelta, calls)
     )
-    return [TextDelta("Well: "), *draw(st.lists(delta, max_size=7)), draw(finishes())]
+    told = draw(st.lists(delta, max_size=7, unique_by=_id_of))
+    return [TextDelta("Well: "), *told, draw(finishes())]
+
+
+def _id_of(said: Delta | Part) -> object:
+    """Calls of one answer have ids of their own; of all else there may be several."""
+    said = said.call if isinstance(said, ToolCallDelta) else said
+    return said.id if isinstance(said, ToolCall) else object()
 
 
 @st.composite
@@ -176,10 +183,11 @@ def responses(draw: st.DrawFn) -> Response:
     """Answers whose texts and whose unsealed thoughts stand alone: neighbours are read as one."""
     part: st.SearchStrategy[Part] = st.builds(Text, texts) | thoughts | calls
     told: list[Part] = []
-    for each in draw(st.lists(part, max_size=4)):
+    for each in draw(st.lists(part, max_size=4, unique_by=_id_of)):
         if not (told and isinstance(each, Text) and isinstance(told[-1], Text)):
             told.append(each)
-    return Response((*told, draw(calls)), draw(finishes()))
+    last = draw(calls.filter(lambda call: call.id not in map(_id_of, told)))
+    return Response((*told, last), draw(finishes()))
 
 
 def deltas_of(pieces: list[bytes]) -> list[Delta]:

@@ -357,7 +357,7 @@ def test_whole_answers_that_hold_an_error_or_nothing_are_errors() -> None:
 
 
 def test_writes_events_as_anthropic_does() -> None:
-    writer = StreamWriter(MODEL, message_id="msg_1", usage=Usage(input=5))
+    writer = StreamWriter(MODEL, id="msg_1", usage=Usage(input=5))
     stream = [
         *map(
             writer.write,

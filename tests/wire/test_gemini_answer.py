@@ -47,7 +47,11 @@ def test_reads_the_stream_it_writes_however_it_is_cut(deltas: list[Delta], size:
 
 
 def test_reads_a_stream_that_is_cut_at_any_byte() -> None:
-    deltas: list[Delta] = [ThinkingDelta("Hm."), TextDelta("Grüße 🙂"), Finish("stop", Usage(1, 2), "m", "STOP")]
+    deltas: list[Delta] = [
+        ThinkingDelta("Hm."),
+        TextDelta("Grüße 🙂"),
+        Finish("stop", Usage(1, 2, total=3), "m", "STOP"),
+    ]
     stream = b"".join(map(StreamWriter().write, deltas))
     for at in range(len(stream)):
         assert deltas_of([stream[:at], stream[at:]]) == deltas
@@ -260,13 +264,13 @@ def test_ends_a_failed_stream_with_its_error() -> None:
 
 
 def test_writes_events_as_google_does() -> None:
-    writer = StreamWriter("gemini-2.5-flash")
+    writer = StreamWriter("gemini-2.5-flash", id="r1")
     assert writer.write(TextDelta("Hi\n")) == (
         b'data: {"candidates":[{"content":{"parts":[{"text":"Hi\\n"}],"role":"model"},"index":0}],'
-        b'"modelVersion":"gemini-2.5-flash"}\r\n\r\n'
+        b'"modelVersion":"gemini-2.5-flash","responseId":"r1"}\r\n\r\n'
     )
     assert writer.write(Finish("stop", Usage(input=1, output=2, total=3))) == (
         b'data: {"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"index":0,"finishReason":"STOP"}],'
         b'"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":2,"totalTokenCount":3},'
-        b'"modelVersion":"gemini-2.5-flash"}\r\n\r\n'
+        b'"modelVersion":"gemini-2.5-flash","responseId":"r1"}\r\n\r\n'
     )

@@ -228,7 +228,9 @@ def test_a_chat_that_calls_functions_by_itself_comes_to_its_end(server: Server) 
 
 
 def test_a_streamed_chat_keeps_every_turn(server: Server) -> None:
-    stream = streamed(ThinkingDelta("Hm."), TextDelta("Hel"), TextDelta("lo."), ToolCallDelta(CALL), ANSWER.finish)
+    writer = StreamWriter()
+    deltas = (ThinkingDelta("Hm."), TextDelta("Hel"), TextDelta("lo."), ToolCallDelta(CALL), ANSWER.finish)
+    stream = b"".join(writer.keep_alive() * 2 + writer.write(delta) for delta in deltas)
     chat = server.client(stream, streamed(ANSWER.finish)).chats.create(model=MODEL)
     chunks = list(chat.send_message_stream("Hello?"))
     assert "".join(chunk.text or "" for chunk in chunks) == "Hello."
