@@ -86,6 +86,7 @@ class Providers:
 
             return Rehearsal()
         from boticelli_cli.account_drivers import Locked
+        from boticelli_cli.drivers.named_tools import NamedTools
         from boticelli_cli.routing.accounts import Pool
         from boticelli_cli.routing.retries import BROKEN, UNREACHABLE, WithRetries
 
@@ -97,7 +98,8 @@ class Providers:
         roster, standings = self._standings_of(name)
         members = [self._member(account, provider, call) for account in accounts]
         pool = Pool(members, provider=name, roster=roster, standings=standings)
-        driver: Driver = WithRetries(pool, unreachable=UNREACHABLE if call == "live" else BROKEN)
+        retried = WithRetries(pool, unreachable=UNREACHABLE if call == "live" else BROKEN)
+        driver: Driver = NamedTools(retried, provider.dialect)
         if provider.transformers:
             from boticelli_cli.routing.transformers import Transformed
 

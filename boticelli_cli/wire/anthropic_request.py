@@ -36,6 +36,7 @@ from boticelli_cli.wire.body import (
     with_own_seals,
     written,
 )
+from boticelli_cli.wire.tool_names import RULES, ToolNames
 from boticelli_cli.wire.tool_turns import with_tool_turns
 
 __all__ = [
@@ -106,6 +107,7 @@ def is_streamed(body: bytes) -> bool:
 def encode_count(request: Request) -> bytes:
     """The body that asks how many tokens a request has, its system prompt and tools among them."""
     losses = Losses()
+    request = ToolNames.of(request, RULES[PROVIDER]).fit(request)
     body = laid_over({"model": request.model, **_body(request, losses)}, own_options(request, PROVIDER, losses))
     return encode_json({key: value for key, value in body.items() if key in _COUNTED})
 

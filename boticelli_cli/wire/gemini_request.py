@@ -27,6 +27,7 @@ from boticelli_cli.wire.body import (
 from boticelli_cli.wire.gemini_errors import PROVIDER
 from boticelli_cli.wire.gemini_parts import Struct, WireContent, encode_parts, part_of
 from boticelli_cli.wire.gemini_tidy import tidy
+from boticelli_cli.wire.tool_names import RULES, ToolNames
 from boticelli_cli.wire.tool_turns import IdRule, with_tool_turns
 
 __all__ = ["decode_count_request", "decode_request", "encode_count", "encode_request"]
@@ -57,6 +58,7 @@ def encode_count(request: Request, *, vertex: bool = False) -> bytes:
     (cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.endpoints/countTokens).
     """
     losses = Losses()
+    request = ToolNames.of(request, RULES[PROVIDER]).fit(request)
     body = laid_over(_body(request, losses), own_options(request, PROVIDER, losses))
     if vertex:
         return encode_json({key: value for key, value in body.items() if key in _COUNTED})

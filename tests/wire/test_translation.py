@@ -40,6 +40,7 @@ from boticelli_cli.messages import (
 from boticelli_cli.wire import anthropic, bedrock_converse, bedrock_invoke, gemini, openai
 from boticelli_cli.wire.body import Encoded, encode_json
 from boticelli_cli.wire.stream import BodyReader, EventBody
+from boticelli_cli.wire.tool_names import RULES, ToolNames
 from tests.fakes.anthropic import FakeAnthropic
 from tests.fakes.bedrock import TOKEN, FakeBedrock
 from tests.fakes.gemini import FakeGemini
@@ -318,6 +319,16 @@ HARD: tuple[tuple[str, str, dict[str, Any]], ...] = (
         ),
     ),
     (
+        "names of tools that not all services take",
+        "gemini",
+        gemini_says(
+            ("user", {"text": "Hello?"}),
+            ("model", {"functionCall": {"name": "files.read", "args": {}}}),
+            ("user", {"functionResponse": {"name": "files.read", "response": {"output": "1"}}}),
+            tools=[{"functionDeclarations": [{"name": name} for name in ("files.read", "files_read", "_a:b")]}],
+        ),
+    ),
+    (
         "calls of tools that are there no more",
         "openai",
         hello(
@@ -373,8 +384,9 @@ async def test_what_any_client_sends_every_service_takes(sent: dict[str, list[by
         async with httpx.AsyncClient() as client:
             for spoken, bodies in sent.items():
                 for turn, body in enumerate(bodies):
-                    said = DIALECTS[spoken].decode(body)
+                    decoded = DIALECTS[spoken].decode(body)
                     for name, dialect in DIALECTS.items():
+                        said = ToolNames.of(decoded, RULES[dialect.words]).fit(decoded)
                         encoded = dialect.encode(replace(said, model=dialect.model, dialect=DIALECTS[spoken].words))
                         url, headers = where[name]
                         answer = await client.post(url, content=encoded.body, headers=headers)
