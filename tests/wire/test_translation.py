@@ -26,6 +26,7 @@ from boticelli_cli.messages import (
     Media,
     MediaDelta,
     Message,
+    Part,
     Request,
     Response,
     Text,
@@ -36,10 +37,11 @@ from boticelli_cli.messages import (
     ToolCallDelta,
     ToolResult,
     Usage,
+    parts_of,
 )
 from boticelli_cli.wire import anthropic, bedrock_converse, bedrock_invoke, gemini, openai
-from boticelli_cli.wire.body import Encoded, encode_json
-from boticelli_cli.wire.stream import BodyReader, EventBody
+from boticelli_cli.wire.body import Encoded, Losses, encode_json
+from boticelli_cli.wire.stream import BodyReader, EventBody, Writer
 from boticelli_cli.wire.tool_names import RULES, ToolNames
 from tests.fakes.anthropic import FakeAnthropic
 from tests.fakes.bedrock import TOKEN, FakeBedrock
@@ -440,7 +442,7 @@ anything: st.SearchStrategy[Request] = st.builds(
     temperature=st.none() | st.just(0.5),
     top_p=st.none() | st.just(0.5),
     max_tokens=st.none() | st.just(20_000),
-    stop=st.lists(st.sampled_from(("", " ", "END")), max_size=2).map(tuple),
+    stop=st.lists(st.sampled_from(("", " ", "END", "STOP", "###", "a", "b")), max_size=6).map(tuple),
     thinking=spoken_gemini.thinking,
     show_thoughts=st.booleans(),
     schema=st.none() | spoken.mappings,
@@ -457,6 +459,7 @@ NAMED: dict[str, set[str]] = {
         *("image", "audio", "video", "document", "image addresses", "audio addresses", "video addresses"),
         *("document addresses", "media in answers", "tool result media"),
         *("image/png", "image/tiff", "audio/wav", "audio/ogg", "video/mp4", "application/pdf", "text/csv"),
+        "image/*",
         *(f"{kind} of the assistant" for kind in ("image", "audio", "video", "document")),
         "results of no call",
         "tools out of their turn",
@@ -468,7 +471,7 @@ NAMED: dict[str, set[str]] = {
     "errors": {"tool errors", "results of no call", "tools out of their turn"},
     "marks": {"cache marks"},
     "thinking": {"thinking", "thinking budget"},
-    "stop": {"blanks as stop sequences"},
+    "stop": {"blanks as stop sequences", "stop sequences above 4", "stop sequences above 5"},
     "choice": {"tool choice", "a choice between tools"},
     "tools": {"tool choice"},
     "options": {"option top"},
@@ -548,6 +551,11 @@ def test_nothing_is_lost_without_being_named(name: str, request_: Request) -> No
             not isinstance(part, Text) or part.text.strip() for turn in request_.messages for part in turn.parts
         )
         return
+    check_named(name, request_, back, encoded.losses)
+
+
+def check_named(name: str, request_: Request, back: Request, losses: tuple[str, ...]) -> None:
+    """Raises AssertionError where a dialect of this name made less of a request, and does not say so."""
     said, heard = facts(request_), facts(back)
     for what in said:
         if what == "max_tokens" and said[what] is None:
@@ -557,8 +565,31 @@ def test_nothing_is_lost_without_being_named(name: str, request_: Request) -> No
         if what in ("tools", "choice") and name == "bedrock_converse" and request_.tool_choice == "none":
             continue  # it has no word for that: it is told of no tools instead
         if said[what] != heard[what]:
-            names = set(encoded.losses) if what == "marks" else NAMED.get(what, set())  # what stood between is named
-            assert names & set(encoded.losses), f"{what}: {said[what]} became {heard[what]}"
+            names = set(losses) if what == "marks" else NAMED.get(what, set())  # what stood between is named
+            assert names & set(losses), f"{what}: {said[what]} became {heard[what]}"
+
+
+FACES = ("anthropic", "gemini", "openai")
+"""The dialects that clients speak."""
+
+
+@pytest.mark.parametrize("upstream", DIALECTS)
+@pytest.mark.parametrize("face", FACES)
+@given(request_=anything)
+@settings(max_examples=12, deadline=None)
+def test_what_clients_say_reaches_every_service_or_is_named(face: str, upstream: str, request_: Request) -> None:
+    try:
+        said = DIALECTS[face].decode(DIALECTS[face].encode(replace(request_, dialect=None)).body)
+    except UsageError:  # nothing that the client's dialect could say
+        return
+    said = replace(said, dialect=DIALECTS[face].words)
+    encoded = DIALECTS[upstream].encode(said)
+    try:
+        back = DIALECTS[upstream].decode(encoded.body)
+    except UsageError:
+        assert encoded.losses or not any(facts(said)["texts"])
+        return
+    check_named(upstream, said, back, encoded.losses)
 
 
 # Answers: every stream is read as it was written, wherever it is cut.
@@ -616,6 +647,75 @@ def test_streams_are_read_as_they_were_written_wherever_they_are_cut(name: str, 
     assert (end.reason, end.usage.input, end.usage.output) == (finish.reason, 6, 2)
     for at in range(0, len(body), max(1, len(body) // 20)):
         assert heard(name, [body[:at], body[at:]]) == whole
+
+
+SEALED = ("thought signatures", "redacted thoughts")
+
+
+@pytest.mark.parametrize("upstream", WRITERS)
+@pytest.mark.parametrize("face", FACES)
+@given(deltas=told_deltas)
+@settings(max_examples=12, deadline=None)
+def test_answers_reach_every_client_as_they_were_or_it_is_named(face: str, upstream: str, deltas: list[Delta]) -> None:
+    told = [
+        ToolCallDelta(replace(each.call, id=f"call_{at}")) if isinstance(each, ToolCallDelta) else each
+        for at, each in enumerate(deltas)
+    ]
+    called = any(isinstance(each, ToolCallDelta) for each in told)
+    finish = Finish("tool_call" if called else "stop", Usage(6, 2, cached_input=1))
+    sending = WRITERS[upstream][0]()
+    answer = heard(upstream, [b"".join(map(sending.write, [*told, finish]))])
+    losses = Losses()
+    writer = FACE_WRITERS[face](losses)
+    back = heard(face, [b"".join(map(writer.write, answer))])
+    whole = WHOLE[face][1](WHOLE[face][0](Response(parts_of(answer), finish)))
+    for parts in (parts_of(back), whole.parts):
+        said, got = pieces(parts_of(answer)), pieces(parts)
+        assert got["text"] == said["text"]
+        assert got["thinking"] == said["thinking"]
+        assert got["calls"] == said["calls"]
+        assert got["media"] == said["media"] or "media in answers" in losses.names
+        assert got["seals"] == said["seals"] or set(SEALED) & set(losses.names)
+    if face != "openai":  # whose reader has calls at the end
+        assert order(parts_of(back)) == order(parts_of(answer), media=face != "anthropic")
+    end = back[-1]
+    assert isinstance(end, Finish)
+    assert (end.reason, end.usage.input, end.usage.output, end.usage.cached_input) == (finish.reason, 6, 2, 1)
+
+
+FACE_WRITERS: dict[str, Callable[[Losses], Writer]] = {
+    "gemini": lambda losses: gemini.StreamWriter("m", losses=losses),
+    "anthropic": lambda losses: anthropic.StreamWriter("m", losses=losses),
+    "openai": lambda losses: openai.StreamWriter("m", losses=losses, include_usage=True),
+}
+WHOLE: dict[str, tuple[Callable[[Response], bytes], Callable[[bytes], Response]]] = {
+    "gemini": (gemini.encode_response, gemini.decode_response),
+    "anthropic": (anthropic.encode_response, anthropic.decode_response),
+    "openai": (openai.encode_response, openai.decode_response),
+}
+
+
+def pieces(parts: Iterable[Part]) -> dict[str, Any]:
+    """What an answer comes to, whatever stood where."""
+    parts = tuple(parts)
+    thoughts = [part for part in parts if isinstance(part, Thought)]
+    return {
+        "text": "".join(part.text for part in parts if isinstance(part, Text)),
+        "thinking": "".join(part.text for part in thoughts),
+        "seals": [(part.signature, part.redacted) for part in thoughts if part.signature],
+        "calls": [part for part in parts if isinstance(part, ToolCall)],
+        "media": [part for part in parts if isinstance(part, Media)],
+    }
+
+
+def order(parts: Iterable[Part], *, media: bool = True) -> list[type[Part]]:
+    """What follows what, but for thoughts without words, which not all dialects can say."""
+    kinds = [
+        type(part)
+        for part in parts
+        if not (isinstance(part, Thought) and not part.text) and (media or not isinstance(part, Media))
+    ]
+    return [kind for last, kind in zip([None, *kinds], kinds, strict=False) if kind != last]
 
 
 def deltas_without_calls(deltas: list[Delta]) -> list[Delta]:
