@@ -86,7 +86,7 @@ class Providers:
 
             return Rehearsal()
         from boticelli_cli.account_drivers import Locked
-        from boticelli_cli.drivers.named_tools import NamedTools
+        from boticelli_cli.drivers.presentable import Presentable
         from boticelli_cli.routing.accounts import Pool
         from boticelli_cli.routing.retries import BROKEN, UNREACHABLE, WithRetries
 
@@ -99,7 +99,7 @@ class Providers:
         members = [self._member(account, provider, call) for account in accounts]
         pool = Pool(members, provider=name, roster=roster, standings=standings)
         retried = WithRetries(pool, unreachable=UNREACHABLE if call == "live" else BROKEN)
-        driver: Driver = NamedTools(retried, provider.dialect)
+        driver: Driver = Presentable(retried, provider.dialect)
         if provider.transformers:
             from boticelli_cli.routing.transformers import Transformed
 

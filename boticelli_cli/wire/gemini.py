@@ -9,6 +9,7 @@ from boticelli_cli.wire.gemini_request import (
     decode_request,
     encode_count,
     encode_request,
+    may_be_forwarded,
     thinking_config,
 )
 from boticelli_cli.wire.gemini_writer import KEEP_ALIVE, StreamWriter, encode_response
@@ -28,5 +29,6 @@ __all__ = [
     "encode_error",
     "encode_request",
     "encode_response",
+    "may_be_forwarded",
     "thinking_config",
 ]

@@ -6,6 +6,7 @@ https://ai.google.dev/api/generate-content. The model is not in the body but in 
 import re
 from collections.abc import Iterable
 from dataclasses import replace
+from operator import is_
 from typing import Any, Final
 
 import msgspec
@@ -30,7 +31,7 @@ from boticelli_cli.wire.gemini_tidy import tidy
 from boticelli_cli.wire.tool_names import RULES, ToolNames
 from boticelli_cli.wire.tool_turns import IdRule, with_tool_turns
 
-__all__ = ["decode_count_request", "decode_request", "encode_count", "encode_request"]
+__all__ = ["decode_count_request", "decode_request", "encode_count", "encode_request", "may_be_forwarded"]
 
 
 def encode_request(request: Request) -> Encoded:
@@ -39,6 +40,7 @@ def encode_request(request: Request) -> Encoded:
     Raises UsageError for media that have neither bytes nor an address.
     """
     losses = Losses()
+    request = _sealed(request)
     return written(_body(request, losses), request, PROVIDER, losses)
 
 
@@ -51,6 +53,11 @@ def decode_request(body: bytes, model: str) -> Request:
     return _request(decode_object(body), model)
 
 
+def may_be_forwarded(request: Request) -> bool:
+    """Whether Gemini takes a client's body as it came: not with calls of others in it, which have no seal."""
+    return _sealed(request) is request
+
+
 def encode_count(request: Request, *, vertex: bool = False) -> bytes:
     """The body that asks how many tokens a request has, its system prompt and tools among them.
 
@@ -58,6 +65,7 @@ def encode_count(request: Request, *, vertex: bool = False) -> bytes:
     (cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.endpoints/countTokens).
     """
     losses = Losses()
+    request = _sealed(request)
     request = ToolNames.of(request, RULES[PROVIDER]).fit(request)
     body = laid_over(_body(request, losses), own_options(request, PROVIDER, losses))
     if vertex:
@@ -113,35 +121,42 @@ def _tools(tools: Iterable[Tool]) -> list[dict[str, Any]]:
 
 
 def _turns(request: Request, losses: Losses) -> tuple[Message, ...]:
-    """The messages as Gemini takes them: each call answered in the turn behind it, and other's words made to fit."""
+    """The messages as Gemini takes them: each call answered in the turn behind it, and of others no empty texts."""
     messages = with_tool_turns(with_own_seals(request, losses, PROVIDER), losses, IDS)
     if request.dialect in (None, PROVIDER):
         return messages
-    wants_seals = _wants_seals(request.model)
-    return tuple(_fitted(message, wants_seals) for message in messages)
+    return tuple(replace(each, parts=tuple(part for part in each.parts if part != Text(""))) for each in messages)
 
 
 IDS: Final = IdRule(re.compile(r"(?!)"), 1000, required=False)
 """Gemini tells calls by their names and order, and takes any id."""
 
-
-def _wants_seals(model: str) -> bool:
-    """Whether a model refuses calls without a seal, as all from Gemini 3 on do."""
-    found = re.search(r"gemini-(?:(\d+)|[a-z-]*latest)", model)
-    return found is not None and (found[1] is None or int(found[1]) >= 3)
-
-
-def _fitted(message: Message, wants_seals: bool) -> Message:
-    """A turn without empty texts, and with a seal on the first of its calls: of several, the others need none."""
-    parts = [part for part in message.parts if part != Text("")]
-    at = next((at for at, part in enumerate(parts) if isinstance(part, ToolCall)), None)
-    if wants_seals and at is not None and isinstance(call := parts[at], ToolCall) and not call.signature:
-        parts[at] = replace(call, signature=NO_SEAL)
-    return replace(message, parts=tuple(parts))
-
-
 NO_SEAL: Final = "skip_thought_signature_validator"
 """What stands for the seal of a call that another model made: https://ai.google.dev/gemini-api/docs/thought-signatures."""
+
+
+def _sealed(request: Request) -> Request:
+    """A client's request with a seal on the first call of each turn, for models that refuse calls without one.
+
+    Where nothing is wanting it is the same request.
+    """
+    found = re.search(r"gemini-(?:(\d+)|[a-z-]*latest)", request.model)
+    if request.dialect is None or found is None or (found[1] and int(found[1]) < SEALED_SINCE):
+        return request
+    messages = tuple(map(_sealed_turn, request.messages))
+    return request if all(map(is_, messages, request.messages)) else replace(request, messages=messages)
+
+
+SEALED_SINCE: Final = 3
+"""The first generation of models that want seals."""
+
+
+def _sealed_turn(message: Message) -> Message:
+    at = next((at for at, part in enumerate(message.parts) if isinstance(part, ToolCall)), None)
+    if at is None or not isinstance(call := message.parts[at], ToolCall) or call.signature:
+        return message
+    parts = (*message.parts[:at], replace(call, signature=NO_SEAL), *message.parts[at + 1 :])
+    return replace(message, parts=parts)
 
 
 def _config(request: Request, losses: Losses) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from boticelli_cli.messages import Message, Part, Request, Text, Thought, Tool, ToolCall, ToolResult
 from boticelli_cli.wire import anthropic, openai
-from boticelli_cli.wire.gemini import decode_request, encode_request
+from boticelli_cli.wire.gemini import decode_request, encode_request, may_be_forwarded
 from tests.fakes.gemini import FakeGemini
 
 SEAL = "c2VhbA=="
@@ -58,15 +58,29 @@ def test_leaves_a_seal_that_has_come_back() -> None:
         ("gemini-flash-lite-latest", "anthropic", True),
         ("gemini-2.5-flash", "anthropic", False),
         ("gemma-3-27b-it", "anthropic", False),
-        ("gemini-3-pro", "gemini", False),
+        ("gemini-3-pro", "gemini", True),
         ("gemini-3-pro", None, False),
     ],
 )
-def test_seals_only_others_calls_and_only_for_models_that_want_it(
+def test_seals_only_calls_of_clients_and_only_for_models_that_want_it(
     model: str, dialect: str | None, sealed: bool
 ) -> None:
     told = contents(ASK, turn(ToolCall("f", {}, "1")), turn(ToolResult("f", 1, "1")), model=model, dialect=dialect)
     assert seals(told) == [NO_SEAL if sealed else None]
+
+
+def test_sends_no_body_as_it_came_that_has_a_call_without_a_seal() -> None:
+    text = {"text": "So.", "thoughtSignature": SEAL}
+    call, sealed = {"functionCall": {"name": "f"}}, {"functionCall": {"name": "f"}, "thoughtSignature": SEAL}
+    result = {"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {}}}] * 2}
+    for first, taken in ((call, False), (sealed, True)):
+        body = {"contents": [{"parts": [{"text": "Go."}]}, {"role": "model", "parts": [text, first, call]}, result]}
+        request = replace(decode_request(json.dumps(body).encode(), "gemini-3-pro"), dialect="gemini")
+        assert may_be_forwarded(request) is taken
+        encoded = encode_request(request)
+        assert seals(json.loads(encoded.body)["contents"]) == [SEAL if taken else NO_SEAL, None]
+        assert encoded.losses == (() if taken else ("thought signatures",))
+        assert may_be_forwarded(replace(request, model="gemini-2.5-pro"))
 
 
 def test_drops_seals_of_others_thoughts_and_texts_that_are_empty() -> None:
