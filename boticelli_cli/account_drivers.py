@@ -95,11 +95,12 @@ class Opener:
         def limit_name(model: str) -> str:
             return token_limit_name(self.catalog.describe(f"{provider.name}/{model}"), provider.name)
 
-        marks = any(each.name == "openrouter" for each in provider.transformers)
+        transformers = {each.name for each in provider.transformers}
         return openai_driver(
             _access(account, provider, key),
             max_tokens_name=limit_name,
-            cache_marks=marks,
+            cache_marks="openrouter" in transformers,
+            thoughts=bool(transformers & {"deepseek", "openrouter"}),
             unknown_hint=hint,
             wide=self.wide,
         )

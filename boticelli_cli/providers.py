@@ -1,7 +1,7 @@
 """The providers that can be asked here: what stands between a request and the accounts that may answer it.
 
-Router → Dispatch → Transformed → WithRetries → Pool → WithReset → Limited → Unlocked; what an account, or a
-provider, has no need of is left out.
+Router → Dispatch → Transformed → Presentable → WithRetries → Pool → WithReset → Limited → Unlocked; what an account,
+or a provider, has no need of is left out.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,10 @@
 """What can be asked here, and by whom."""
 
+import json
 import re
+from contextlib import aclosing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,11 +13,14 @@ from boticelli_cli.catalog import Catalog, Limits, ListedModel
 from boticelli_cli.config import Account, Config, Provider
 from boticelli_cli.errors import CredentialsError, UsageError
 from boticelli_cli.limit_states import limits_of
+from boticelli_cli.messages import Finish, Message, Request, Response, Text, Thought, Tool, ToolCall, ToolResult
 from boticelli_cli.model_checks import check_models, default_model
-from boticelli_cli.providers import accounts_for
-from boticelli_cli.routes import Alias, LongContext, Pattern, Routes
+from boticelli_cli.providers import Providers, accounts_for
+from boticelli_cli.routes import Alias, LongContext, Pattern, Routes, Transformation
 from boticelli_cli.runs.plan import make_plan
+from boticelli_cli.wire import openai
 from tests.narrative.writing import narrative
+from tests.wire.answering import Answering
 
 CATALOG = Catalog.builtin()
 MAIN = Account("main", "gemini", "k", tier="free", max_concurrent=4)
@@ -161,3 +167,26 @@ def test_limits_are_those_written_over_those_of_the_tier() -> None:
     free = Account("other", "gemini", "k")
     assert limits_of(config, CATALOG, free, "gemini-3.8-flash") == Limits(rpm=2)
     assert limits_of(config, CATALOG, free, "gemini-3.6-flash") == Limits()
+
+
+async def test_what_a_service_refuses_of_another_dialect_is_said_so_that_it_is_taken(tmp_path: Path) -> None:
+    turns = (
+        Message("user", (Text("Read."),)),
+        Message("assistant", (Thought("Hm."), ToolCall("files.read", {}, "1"))),
+        Message("user", (ToolResult("files.read", "x", "1"),)),
+    )
+    answer = Response((ToolCall("files_read", {}, "2"),), Finish("tool_call"))
+    with Answering() as server:
+        server.prepare(openai.encode_response(answer))
+        mine = Provider("mine", "openai", server.url, (Transformation("deepseek"),))
+        config = Config(accounts=(Account("main", "mine", "k", base_url=server.url),), providers={"mine": mine})
+        catalog = CATALOG.with_providers(config.providers)
+        request = Request("mine/m", turns, tools=(Tool("files.read"),), dialect="anthropic")
+        async with aclosing(Providers(config, catalog, {"BOTICELLI_HOME": str(tmp_path)})) as providers:
+            response = await providers.driver.generate(request)
+        [(_, body)] = server.asked
+    said = json.loads(body)
+    assert response.tool_calls == (ToolCall("files.read", {}, "2"),)
+    assert [tool["function"]["name"] for tool in said["tools"]] == ["files_read"]
+    assert said["messages"][1]["tool_calls"][0]["function"]["name"] == "files_read"
+    assert said["messages"][1]["reasoning_content"] == "Hm."

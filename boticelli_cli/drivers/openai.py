@@ -32,6 +32,7 @@ def openai_driver(
     *,
     max_tokens_name: Callable[[str], str] | None = None,
     cache_marks: bool = False,
+    thoughts: bool = False,
     headers: Mapping[str, str] | None = None,
     unknown_hint: Callable[[str], str | None] = lambda model: None,
     wide: bool = False,
@@ -40,14 +41,17 @@ def openai_driver(
 
     `max_tokens_name` says what a model's limit of tokens is called; without it, that is `max_completion_tokens` for
     OpenAI's own, and `max_tokens` for everybody else's. With `cache_marks` those are sent, which OpenRouter and LiteLLM
-    understand. `headers` go along with every request. With `wide`, it carries hundreds of streams at once.
+    understand, and with `thoughts` those that led to calls, which DeepSeek wants back. `headers` go along with every
+    request. With `wide`, it carries hundreds of streams at once.
     """
     own = access.provider == PROVIDER
     name_of = max_tokens_name or (lambda model: "max_completion_tokens" if own else "max_tokens")
 
     def encode(request: Request, streamed: bool) -> Encoded:
         name = name_of(request.model)
-        return encode_request(request, streamed=streamed, max_tokens_name=name, cache_marks=cache_marks)
+        return encode_request(
+            request, streamed=streamed, max_tokens_name=name, cache_marks=cache_marks, thoughts=thoughts
+        )
 
     def as_it_came(body: bytes, model: str, streamed: bool) -> bytes | None:
         return forwarded_body(body, model, streamed, max_tokens_name=name_of(model))

@@ -67,13 +67,16 @@ class WireMessage(msgspec.Struct, gc=False):
 
 
 def encode_messages(
-    request: Request, losses: Losses, *, cache_marks: bool = False, as_they_are: bool = False
+    request: Request, losses: Losses, *, cache_marks: bool = False, thoughts: bool = False, as_they_are: bool = False
 ) -> list[dict[str, Any]]:
     """The messages of a request, its system prompt first; `as_they_are`, calls and results stand where they stood.
 
+    With `thoughts`, calls have those that led to them, and others are left out, as DeepSeek wants it in its thinking
+    mode: https://api-docs.deepseek.com/guides/thinking_mode.
     Thoughts, of which OpenAI takes none back, are not missed where its own dialect has brought them, as an echo.
     """
-    writer = _Writer(losses, cache_marks=cache_marks, echoed=request.dialect == PROVIDER)
+    echoed = thoughts or request.dialect == PROVIDER
+    writer = _Writer(losses, cache_marks=cache_marks, thoughts=thoughts, echoed=echoed)
     messages = request.messages if as_they_are else with_tool_turns(request.messages, losses, IDS)
     told: list[dict[str, Any]] = []
     if request.system is not None:
@@ -133,8 +136,9 @@ def messages_of(messages: Iterable[WireMessage]) -> tuple[Message, ...]:
 class _Writer:
     """Writes turns, in which calls have their ids, and results stand right behind them."""
 
-    def __init__(self, losses: Losses, *, cache_marks: bool, echoed: bool) -> None:
+    def __init__(self, losses: Losses, *, cache_marks: bool, thoughts: bool, echoed: bool) -> None:
         self._losses = losses
+        self._thoughts = thoughts
         self._echoed = echoed
         self._cache_marks = cache_marks
 
@@ -169,7 +173,9 @@ class _Writer:
                     said.append(part)
         content = self.content(said)
         if calls:
-            return [{"role": "assistant", "content": content or None, "tool_calls": calls}]
+            thought = "".join(part.text for part in said if isinstance(part, Thought)) if self._thoughts else ""
+            thoughts = {"reasoning_content": thought} if thought else {}
+            return [{"role": "assistant", "content": content or None, **thoughts, "tool_calls": calls}]
         return [{"role": "assistant", "content": content}]
 
     def content(self, parts: Iterable[Part]) -> str | list[dict[str, Any]]:
@@ -185,7 +191,7 @@ class _Writer:
                 case Thought(signature=None) if self._echoed:
                     pass
                 case Thought():
-                    self._losses.add("thoughts")
+                    self._losses.add("thought signatures" if self._thoughts else "thoughts")
                 case CachePoint() if self._cache_marks and told:
                     told[-1]["cache_control"] = cache_control(part)
                 case CachePoint():

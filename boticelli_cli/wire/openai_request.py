@@ -39,16 +39,22 @@ class Manner:
 
 
 def encode_request(
-    request: Request, *, streamed: bool, max_tokens_name: str = MAX_TOKENS_NAME, cache_marks: bool = False
+    request: Request,
+    *,
+    streamed: bool,
+    max_tokens_name: str = MAX_TOKENS_NAME,
+    cache_marks: bool = False,
+    thoughts: bool = False,
 ) -> Encoded:
     """The body that asks for an answer, whole or streamed. The request's `options` are laid over it last.
 
     `max_tokens_name` is what the limit of tokens is called: most other servers know `max_tokens` only. With
-    `cache_marks` those are written, as OpenRouter and LiteLLM take them. Raises UsageError for media that have neither
-    bytes nor an address.
+    `cache_marks` those are written, as OpenRouter and LiteLLM take them, and with `thoughts` those that led to calls,
+    as DeepSeek wants them. Raises UsageError for media that have neither bytes nor an address.
     """
     losses = Losses()
-    body = _body(request, losses, max_tokens_name=max_tokens_name, cache_marks=cache_marks)
+    messages = encode_messages(request, losses, cache_marks=cache_marks, thoughts=thoughts)
+    body = _body(request, messages, losses, max_tokens_name=max_tokens_name, cache_marks=cache_marks)
     if streamed:
         body |= {"stream": True, "stream_options": {"include_usage": True}}
     return written(body, request, PROVIDER, losses)
@@ -85,11 +91,13 @@ def decode_manner(body: bytes) -> Manner:
     return Manner(raw.get("stream") is True, include_usage)
 
 
-def _body(request: Request, losses: Losses, *, max_tokens_name: str, cache_marks: bool) -> dict[str, Any]:
+def _body(
+    request: Request, messages: list[dict[str, Any]], losses: Losses, *, max_tokens_name: str, cache_marks: bool
+) -> dict[str, Any]:
     check_media(request)
     body: dict[str, Any] = {
         "model": request.model or None,
-        "messages": encode_messages(request, losses, cache_marks=cache_marks),
+        "messages": messages,
         "tools": _tools(request, losses, cache_marks=cache_marks) or None,
         **_settings(request, losses, max_tokens_name=max_tokens_name),
     }

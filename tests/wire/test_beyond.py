@@ -146,6 +146,19 @@ def test_reads_what_clients_of_openais_give_back_of_thoughts_and_does_not_send_i
     assert contents[1]["parts"] == [{"text": "Hm.", "thought": True}, {"text": "Yes?"}]
 
 
+@pytest.mark.parametrize("dialect", ["openai", "anthropic", None])
+def test_gives_deepseek_back_the_thoughts_that_led_to_calls(dialect: str | None) -> None:
+    called = Message("assistant", (Thought("Hm."), Thought("So."), Text("Yes."), ToolCall("f", {}, "1")))
+    answered = Message("user", (ToolResult("f", "x", "1"),))
+    said = Message("assistant", (Thought("Well."), Text("Done.")))
+    request = Request("deepseek-chat", (called, answered, said), dialect=dialect)
+    encoded = openai.encode_request(request, streamed=False, thoughts=True)
+    first, _, last = json.loads(encoded.body)["messages"]
+    assert (first["reasoning_content"], first["content"], encoded.losses) == ("Hm.So.", "Yes.", ())
+    assert last == {"role": "assistant", "content": "Done."}
+    assert "reasoning_content" not in openai.encode_request(request, streamed=False).body.decode()
+
+
 def test_says_again_only_what_it_was_made_of() -> None:
     request = Request("m", (Message("user", (ToolResult("f", "x", "1"),)),))
     beyond = Beyond(("citations",), [], {"messages": request.messages, "system": None})
