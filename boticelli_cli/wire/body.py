@@ -79,7 +79,7 @@ def with_own_seals(request: Request, losses: Losses, *dialects: str) -> tuple[Me
     if request.dialect in (None, *dialects):
         return request.messages
     return tuple(
-        replace(message, parts=tuple(_unsealed(part, losses) for part in message.parts)) for message in request.messages
+        Message(message.role, tuple(_unsealed(part, losses) for part in message.parts)) for message in request.messages
     )
 
 

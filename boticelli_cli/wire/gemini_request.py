@@ -125,7 +125,13 @@ def _turns(request: Request, losses: Losses) -> tuple[Message, ...]:
     messages = with_tool_turns(with_own_seals(request, losses, PROVIDER), losses, IDS)
     if request.dialect in (None, PROVIDER):
         return messages
-    return tuple(replace(each, parts=tuple(part for part in each.parts if part != Text(""))) for each in messages)
+    return tuple(
+        Message(each.role, tuple(part for part in each.parts if part != _NOTHING)) if _NOTHING in each.parts else each
+        for each in messages
+    )
+
+
+_NOTHING: Final = Text("")
 
 
 IDS: Final = IdRule(re.compile(r"(?!)"), 1000, required=False)

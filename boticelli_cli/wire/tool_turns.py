@@ -121,7 +121,9 @@ def _paired(messages: tuple[Message, ...], losses: Losses, rule: IdRule) -> list
             marked, before = before, None
             match part:
                 case ToolCall() if message.role == "assistant":
-                    calls.append(_Call(replace(part, id=ids.of(part.id)), is_named=part.id in named))
+                    told = ids.of(part.id)
+                    said = part if told == part.id else replace(part, id=told)
+                    calls.append(_Call(said, is_named=part.id in named))
                     ids.calls[part.id or None] = calls[-1]
                     kept.append(calls[-1])
                 case ToolResult() if message.role == "user":
@@ -130,8 +132,10 @@ def _paired(messages: tuple[Message, ...], losses: Losses, rule: IdRule) -> list
                         losses.add("results of no call")
                         continue
                     count += 1
-                    said = replace(part, id=call.call.id, name=part.name or call.call.name)
-                    call.result = before = _Result(count, [said])
+                    name = part.name or call.call.name
+                    if (part.id, part.name) != (call.call.id, name):
+                        part = replace(part, id=call.call.id, name=name)
+                    call.result = before = _Result(count, [part])
                 case ToolCall() | ToolResult():
                     losses.add("tools out of their turn")
                 case CachePoint() if marked is not None:
