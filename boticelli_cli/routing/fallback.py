@@ -122,7 +122,7 @@ class Router:
 
     def _told(self, request: Request, target: str, first: str) -> Request:
         """A request as a target is told it, with the dialect of its options and seals where that is another's."""
-        dialect = request.dialect
+        dialect = request.dialect or (None if request.original is None else request.original.dialect)
         if dialect is None and (request.options or _is_sealed(request)):
             words = self._dialect_of((self._placed(request.model) or self._catalog.place(first)).provider)
             dialect = words if words != self._dialect_of(self._catalog.place(target).provider) else None

@@ -27,6 +27,7 @@ from boticelli_cli.messages import (
     Finish,
     Media,
     Message,
+    Original,
     Request,
     Response,
     Text,
@@ -199,6 +200,10 @@ async def test_others_are_told_whose_words_the_options_are(model: str, dialects:
     models.errors["a"] = [failing(500)]
     await ask(routing(models, routes), saying("Hello.", A, fallback=(B,), dialect="gemini", **options))
     assert [each.dialect for each in models.requests[-2:]] == ["gemini", "gemini"]
+    models.errors["a"] = [failing(500)]
+    original = Original("anthropic", b"{}")
+    await ask(routing(models, routes), saying("Hello.", A, fallback=(B,), original=original, **options))
+    assert [each.dialect for each in models.requests[-2:]] == ["anthropic", "anthropic"]
 
 
 # What is raised
