@@ -52,6 +52,7 @@ MAP: dict[str, set[str]] = {
     # to people
     "views": {"errors", "messages", "events"},
     "gateway": {"errors", "messages", "grants", "drivers.base", "wire"},
+    "sharing": {"errors", "catalog", "grants", "routing", "gateway"},
     # the parts, joined
     "listings": {"catalog", "config", "runs"},
     "limit_states": {"catalog", "config", "routing"},
@@ -70,7 +71,7 @@ MAP: dict[str, set[str]] = {
     },
     "app": {
         *("errors", "messages", "events", "catalog", "fitting", "prices", "config", "narrative"),
-        *("drivers", "routing", "runs", "gateway", "gateway_keys", "listings", "providers", "model_checks"),
+        *("drivers", "routing", "runs", "gateway", "sharing", "listings", "providers", "model_checks"),
     },
     "keys": {"errors", "config", "keystore", "limit_states"},
     "gateway_keys": {"errors", "grants", "config", "config_gateway", "issued_keys", "gateway"},
@@ -101,6 +102,7 @@ OWNERS: dict[str, set[str]] = {
     r"import yaml\b": {"narrative/yaml.py", "catalog_entries.py"},
     r"import tomllib": {"narrative/toml.py"},
     r"asyncio\.run\(": {"cli/play.py"},
+    r"import redis|from redis": {"sharing/link.py"},
 }
 """What only these modules do."""
 
