@@ -1,6 +1,6 @@
 """What the parts of the gateway have in common: a request as it is told to others, and who lets it in."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +19,7 @@ __all__ = [
     "InFlight",
     "Keys",
     "Observer",
+    "Seals",
 ]
 
 FaceName = Literal["anthropic", "gemini", "openai"]
@@ -112,6 +113,19 @@ class Keys(Protocol):
     @property
     def has_any(self) -> bool:
         """Whether any key is known."""
+        ...
+
+
+class Seals(Protocol):
+    """The seals on tool calls (`ToolCall.signature`), by the ids of the calls, for an hour: clients of other dialects
+    have no words for them, and models want them back."""
+
+    def put(self, call_id: str, signature: str) -> None:
+        """Remember a seal. It neither waits nor raises."""
+        ...
+
+    async def get(self, call_ids: Collection[str]) -> Mapping[str, str]:
+        """Those seals that are remembered. It waits for a moment at most, and does not raise."""
         ...
 
 
