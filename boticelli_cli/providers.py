@@ -4,7 +4,7 @@ Router → Dispatch → Transformed → Presentable → WithRetries → Pool →
 or a provider, has no need of is left out.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, date, datetime
 from functools import partial
@@ -22,6 +22,7 @@ from boticelli_cli.routing.fallback import Router
 
 if TYPE_CHECKING:
     from boticelli_cli.routing.accounts import Member
+    from boticelli_cli.routing.elsewhere import Sharing
     from boticelli_cli.routing.ledger import Ledger
     from boticelli_cli.routing.quota import Limited
     from boticelli_cli.routing.roster import Roster
@@ -38,16 +39,26 @@ def today() -> date:
 class Providers:
     """Makes drivers when they are first asked for, and closes what they opened.
 
-    With `wide`, HTTP clients are those that carry hundreds of streams at once. `warnings` are what people should
-    be told once a run is over: that limits could not be kept, say.
+    With `wide`, HTTP clients are those that carry hundreds of streams at once. With `sharing`, accounts are known to be
+    used by other machines too. `warnings` are what people should be told once a run is over: that limits could not be
+    kept, say.
     """
 
-    def __init__(self, config: Config, catalog: Catalog, environ: Mapping[str, str], *, wide: bool = False) -> None:
+    def __init__(
+        self,
+        config: Config,
+        catalog: Catalog,
+        environ: Mapping[str, str],
+        *,
+        wide: bool = False,
+        sharing: "Sharing | None" = None,
+    ) -> None:
         self._config = config
         self._catalog = catalog
         self._state = state_folder(environ)
         self._store = key_store(environ)
         self._wide = wide
+        self._sharing = sharing
         self.warnings: list[str] = []
         self._begin()
 
@@ -114,12 +125,13 @@ class Providers:
 
         driver: Driver = Unlocked(partial(self._open, account, provider, call))
         delay: Callable[[Request, int], float] | None = None
+        look: Callable[[Request, int], Awaitable[None]] | None = None
         if has_limits(self._config, account):  # what counts requests takes a while to load
             driver = limited = self._limited(driver, account, provider)
-            delay = limited.delay
+            delay, look = limited.delay, limited.look if self._sharing is not None else None
         if _spends_days(provider):
             driver = WithReset(driver, reset=day_of(provider))
-        return Member(account.name, driver, account.known_as, account.priority, account.max_concurrent, delay)
+        return Member(account.name, driver, account.known_as, account.priority, account.max_concurrent, delay, look)
 
     async def _open(self, account: Account, provider: Provider, call: Call) -> Driver:
         from boticelli_cli.account_drivers import Opener
@@ -145,6 +157,7 @@ class Providers:
             ledger=self._ledger,
             reset=day_of(provider),
             spends_days=_spends_days(provider),
+            counts=self._sharing.counts if self._sharing is not None else None,
         )
 
     def _standings_of(self, provider: str) -> "tuple[Roster, Standings]":
@@ -155,9 +168,10 @@ class Providers:
             from boticelli_cli.routing.roster import Roster
             from boticelli_cli.routing.standings import Standings
 
-            roster, warn = Roster(), self.warnings.append
+            elsewhere = self._sharing.accounts(provider) if self._sharing is not None else None
+            roster, warn = Roster(elsewhere), self.warnings.append
             book = AccountBook(ledger_path(self._state), warn=warn)
-            self._standings[provider] = roster, Standings(roster, book=book, warn=warn)
+            self._standings[provider] = roster, Standings(roster, book=book, elsewhere=elsewhere, warn=warn)
         return self._standings[provider]
 
     def _dialect_of(self, provider: str) -> str:

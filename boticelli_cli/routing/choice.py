@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,7 +34,7 @@ class Member:
 
     `delay` says, by an estimate of its tokens, for how many seconds the driver itself would hold a request back;
     infinitely many where it would refuse it at once. One that says so has to hold the `offered` lease when it asks, and
-    not while it waits.
+    not while it waits. Where other machines use the account too, `look` is asked first, for `delay` to know of them.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Member:
     priority: int = 100
     max_concurrent: int | None = None
     delay: Callable[[Request, int], float] | None = None
+    look: Callable[[Request, int], Awaitable[None]] | None = None
 
 
 class Choice:
@@ -60,19 +61,52 @@ class Choice:
         self._conversation = None if self._is_sole else conversation_of(request)
         self.tried: dict[Seat, ProviderError] = {}
         self._has_turned_to_the_resting = False
+        self._has_asked_for_its_place = False
 
     async def lease(self) -> Lease | None:
         """A lease, as soon as there is one; `None` where there is no account left that is worth a try.
 
         It is not held yet where the account holds the request back: its driver will take it.
         """
+        if self._conversation is not None and not self._has_asked_for_its_place:
+            self._has_asked_for_its_place = True
+            await self._roster.place_of(self._conversation)
+        looked_at: set[Seat] = set()
+        number = None
+        while True:
+            lease, number = await self._lease_here(number)
+            if lease is None or not lease.is_held:
+                return lease
+            if await self._is_held_back(lease, looked_at):
+                continue
+            if await self._roster.confirm(lease):
+                return lease
+
+    async def _lease_here(self, number: int | None) -> tuple[Lease | None, int | None]:
+        """A lease, as far as is known here, and the number in the line of one who had to wait for it."""
         if not self._roster.has_line and (seat := self._ready()) is not None:
-            return self._roster.take(seat)
+            return self._roster.take(seat), number
         group = (id(self._members), self._request.model, frozenset(self.tried))
-        waiter = Waiter(group, self._is_ready)
+        waiter = Waiter(group, self._is_ready, number=number)
         lease = await self._roster.wait(waiter, lambda: self._expect(waiter))
         self._has_turned_to_the_resting |= lease is not None and self._rest_of(lease.seat) is not None
-        return lease
+        return lease, waiter.number
+
+    async def _is_held_back(self, lease: Lease, looked_at: set[Seat]) -> bool:
+        """Whether an account turns out to hold the request back, by what others have asked; then its lease is gone."""
+        seat = lease.seat
+        look = self._members[seat].look
+        if look is None or self._is_sole or seat in looked_at:
+            return False
+        looked_at.add(seat)
+        try:
+            await look(self._request, self._tokens)
+        except BaseException:
+            lease.give_back()
+            raise
+        if self._delay(seat) > 0:
+            lease.give_back()
+        return not lease.is_held
 
     def has_another(self) -> bool:
         """Whether there is an account that was not tried, and that nothing speaks against, or that is the last hope."""
@@ -81,7 +115,7 @@ class Choice:
     def keep(self, seat: Seat) -> None:
         """Have the conversation keep to an account that has answered."""
         if self._conversation is not None:
-            self._roster.conversations.keep(self._conversation, seat, _now())
+            self._roster.keep(self._conversation, seat)
 
     # At once
 

@@ -1,10 +1,11 @@
 """Conversations: which of them a request belongs to, and which account they keep to."""
 
+import hashlib
 from collections import OrderedDict
-from collections.abc import Hashable
-from typing import Generic, TypeVar
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Generic, TypeVar, assert_never
 
-from boticelli_cli.messages import Media, Part, Request, ToolCall, ToolResult
+from boticelli_cli.messages import CachePoint, Media, Message, Part, Request, Text, Thought, ToolCall, ToolResult
 
 __all__ = ["STICKY_SECONDS", "Conversations", "conversation_of"]
 
@@ -34,24 +35,52 @@ class Conversations(Generic[Place]):
             self._places.popitem(last=False)
 
 
-def conversation_of(request: Request) -> Hashable | None:
+def conversation_of(request: Request) -> str | None:
     """What all requests of a conversation have in common: its name, else how it began; `None` where nothing is known.
 
-    It began with the system prompt and the user's first message, in which media count by their kind and length.
+    It began with the system prompt and the user's first message, in which media count by their kind and length. It is
+    the same in every process.
     """
     if request.session is not None:
-        return "session", request.session
+        return _digest(("session", request.session))
     first = next((message for message in request.messages if message.role == "user"), None)
     if first is None and request.system is None:
         return None
-    return hash((request.system, tuple(map(_trace, first.parts)) if first is not None else None))
+    return _digest(_beginning(request, first))
 
 
-def _trace(part: Part) -> Hashable:
+def _digest(pieces: Iterable[str]) -> str:
+    """One short text for several, each with its length before it, so that none can pass for two."""
+    digest = hashlib.blake2b(digest_size=16)
+    for piece in pieces:
+        data = piece.encode(errors="surrogatepass")
+        digest.update(b"%d:" % len(data))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def _beginning(request: Request, first: Message | None) -> Iterator[str]:
+    system = request.system
+    yield type(system).__name__
+    for block in (Text(system),) if isinstance(system, str) else system or ():
+        yield from _trace(block)
+    yield "user"
+    for part in first.parts if first is not None else ():
+        yield from _trace(part)
+
+
+def _trace(part: Part) -> Iterator[str]:
+    yield type(part).__name__
     match part:
+        case Text():
+            yield part.text
         case Media():
-            return part.kind, part.mime, part.url, len(part.data) if part.data is not None else None
+            yield from (part.kind, part.mime, repr(part.url), repr(None if part.data is None else len(part.data)))
         case ToolCall() | ToolResult():
-            return part.name, part.id
+            yield from (part.name, repr(part.id))
+        case Thought():
+            yield from (part.text, repr(part.signature))
+        case CachePoint():
+            yield repr(part.ttl)
         case _:
-            return part
+            assert_never(part)

@@ -110,6 +110,19 @@ class Ledger:
         """Give up a reservation."""
         self._transact(lambda db: db.execute("DELETE FROM sent WHERE id = ?", (slot,)))
 
+    def take_back(self, account: str, model: str, slot: Slot, reset: Reset) -> None:
+        """Give up the place of a request that was let go and has not gone after all."""
+        day = reset(slot.at)
+
+        def work(db: sqlite3.Connection) -> None:
+            db.execute("DELETE FROM sent WHERE id = ?", (slot.id,))
+            db.execute(
+                "UPDATE days SET requests = max(requests - 1, 0) WHERE account = ? AND model = ? AND start = ?",
+                (account, model, day.start),
+            )
+
+        self._transact(work)
+
     def correct(self, slot: int, tokens: int) -> None:
         """Put what a request really used in the place of its estimate."""
         self._transact(lambda db: db.execute("UPDATE sent SET tokens = ? WHERE id = ?", (tokens, slot)))

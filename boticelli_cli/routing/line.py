@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from boticelli_cli.drivers.base import Waiting, notify
+from boticelli_cli.routing.elsewhere import Claim
 from boticelli_cli.routing.window import Sent
 
 __all__ = ["UNTOLD", "Line", "Ticket", "Turn", "Wait", "one_of"]
@@ -75,6 +76,8 @@ class Ticket(Turn):
         self.tokens = tokens
         self.reserved: int | None = None
         """The id of its place in the ledger, once it has one there."""
+        self.claim: Claim | None = None
+        """Its place in the minute of all machines, where there are others."""
 
 
 class Line:

@@ -17,6 +17,7 @@ from boticelli_cli.drivers.base import Driver, Going, notify
 from boticelli_cli.errors import QuotaError
 from boticelli_cli.messages import Delta, Finish, Request, Response
 from boticelli_cli.routing.day import Reset, in_words
+from boticelli_cli.routing.elsewhere import Claim, Counts
 from boticelli_cli.routing.estimate import estimate_tokens
 from boticelli_cli.routing.ledger import Ledger, Slot, Spent
 from boticelli_cli.routing.line import Line, Ticket, Wait, one_of
@@ -49,7 +50,8 @@ class Limited:
     says, else at the day's `reset`, unless what is spent may be something else (`spends_days` is false), as credit.
     A model of which no limit is known is asked directly, and nothing is remembered of it. `account` is what messages
     call it, `counted_as` what the ledger does, if that is something else. `zone` is for times in messages: the
-    machine's own, if `None`.
+    machine's own, if `None`. With `counts`, all of this is of all machines: a request goes once both they and the
+    ledger let it.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Limited:
         reset: Reset,
         spends_days: bool = True,
         zone: tzinfo | None = None,
+        counts: Counts | None = None,
     ) -> None:
         self._driver = driver
         self._account = account
@@ -72,6 +75,7 @@ class Limited:
         self._reset = reset
         self._spends_days = spends_days
         self._zone = zone
+        self._counts = counts
         self._lines: dict[str, Line] = {}
 
     def supports_streaming(self, model: str) -> bool:
@@ -105,10 +109,18 @@ class Limited:
                 self._plan(line, model, limits), tokens, rpm=limits.rpm, tpm=limits.tpm, now=self._ledger.now()
             )
             seconds = max(room.at - self._ledger.now(), 0.0)
+        if self._counts is not None:
+            seconds = max(seconds, self._counts.delay(self._counted_as, model))
         if line is not None and limits.max_concurrent is not None and line.is_full(limits.max_concurrent):
             turns = 1 + line.length // limits.max_concurrent
             seconds = max(seconds, turns * (line.until_one_ends() or _SOME_TIME))
         return seconds
+
+    async def look(self, request: Request, tokens: int) -> None:
+        """Find out what other machines have asked, for `delay` to know."""
+        limits = self._limits_of(request.model)
+        if self._counts is not None and limits != _UNLIMITED and not _has_none(limits):
+            await self._counts.look(self._counted_as, request.model, limits, tokens, self._reset)
 
     def under_way(self, model: str) -> int:
         """How many requests to a model have been let through, and have not ended."""
@@ -146,7 +158,7 @@ class Limited:
         try:
             if ticket.was_told:
                 await notify(Going())
-            yield _Admission(line, model, slot, ticket.tokens)
+            yield _Admission(line, model, slot, ticket.tokens, ticket.claim)
         finally:
             line.end(ticket)
             self._forget_idle(model, line)
@@ -162,8 +174,8 @@ class Limited:
                 if lease is not None and not lease.is_held:
                     self._refuse_a_spent_day(model, limits)
                     await lease.take()
-                slot = self._claim(ticket, model, limits)
-                if slot.seconds <= 0:
+                slot = await self._claim(ticket, model, limits)
+                if isinstance(slot, Slot) and slot.seconds <= 0:
                     return slot
                 # Not less than a millisecond: two clocks may differ by less than either can show.
                 look_again = min(max(slot.seconds, 0.001), _LOOK_AGAIN)
@@ -171,6 +183,8 @@ class Limited:
         except BaseException:
             if ticket.reserved is not None:
                 self._ledger.release(ticket.reserved)
+            if ticket.claim is not None and self._counts is not None:
+                self._counts.take_back(ticket.claim)
             raise
 
     async def _rest(self, ticket: Ticket, lease: Lease | None, wait: Wait) -> None:
@@ -179,7 +193,30 @@ class Limited:
             lease.give_back()
         await ticket.wait(wait)
 
-    def _claim(self, ticket: Ticket, model: str, limits: Limits) -> Slot:
+    async def _claim(self, ticket: Ticket, model: str, limits: Limits) -> Slot | Claim:
+        slot = self._claim_here(ticket, model, limits)
+        if slot.seconds > 0 or self._counts is None:
+            return slot
+        try:
+            claim = await self._counts.claim(
+                self._counted_as, model, limits, ticket.tokens, self._reset, held=ticket.claim
+            )
+            if isinstance(claim, Spent):
+                raise self._day_is_spent(claim, model, limits)
+        except BaseException:
+            self._take_back(ticket, slot, model)
+            raise
+        ticket.claim = claim
+        if claim.seconds <= 0:
+            return slot
+        self._take_back(ticket, slot, model)
+        return claim
+
+    def _take_back(self, ticket: Ticket, slot: Slot, model: str) -> None:
+        self._ledger.take_back(self._counted_as, model, slot, self._reset)
+        ticket.reserved = None
+
+    def _claim_here(self, ticket: Ticket, model: str, limits: Limits) -> Slot:
         claimed = self._ledger.claim(self._counted_as, model, limits, ticket.tokens, self._reset, held=ticket.reserved)
         if isinstance(claimed, Spent):
             raise self._day_is_spent(claimed, model, limits)
@@ -191,7 +228,8 @@ class Limited:
         self._refuse_a_spent_day(model, limits)
         if not line.is_first(ticket) and (limits.rpm is not None or limits.tpm is not None):
             room = self._forecast(line, ticket, model, limits)
-            return Wait(_minute(room.lacks, model, limits), max(room.at - self._ledger.now(), 0.0))
+            elsewhere = self._counts.delay(self._counted_as, model) if self._counts is not None else 0.0
+            return Wait(_minute(room.lacks, model, limits), max(room.at - self._ledger.now(), elsewhere, 0.0))
         return Wait(one_of(line.running), line.until_one_ends())
 
     def _refuse_a_spent_day(self, model: str, limits: Limits) -> None:
@@ -231,6 +269,8 @@ class Limited:
         if real is None or real == admission.tokens or admission.slot.at + SPAN < self._ledger.now():
             return
         self._ledger.correct(admission.slot.id, real)
+        if admission.claim is not None and self._counts is not None:
+            self._counts.correct(admission.claim, real)
         admission.line.wake()
 
     @contextmanager
@@ -244,6 +284,8 @@ class Limited:
             day = self._reset(admission.slot.at)
             back = error.resets_at.timestamp() if error.resets_at is not None else day.end
             self._ledger.mark_spent(self._counted_as, admission.model, day, back)
+            if self._counts is not None:
+                self._counts.mark_spent(self._counted_as, admission.model, back)
             admission.line.wake()
             raise until(error, back, self._ledger.now(), self._zone) from error
 
@@ -267,12 +309,16 @@ class Limited:
 
 @dataclass(frozen=True, slots=True)
 class _Admission:
-    """A request that was let go: its line, its place in the ledger, and the tokens it was estimated to have."""
+    """A request that was let go: its line, its place in the ledger, and the tokens it was estimated to have.
+
+    `claim` is its place in the minute of all machines, where there are others.
+    """
 
     line: Line
     model: str
     slot: Slot
     tokens: int
+    claim: Claim | None
 
 
 class _Watched:
