@@ -88,14 +88,19 @@ class SharedKeys:
 
     async def _join(self) -> None:
         self._others_have_any = bool(await self._link.ask("EXISTS", self._link.key("has-keys"), joining=True))
-        for digest in [digest for digest, found in self._found.items() if found.grant is None]:
-            del self._found[digest]
+        self._forget_the_unknown()
         self.renew()
 
     def _hear(self, facts: Mapping[str, Any]) -> None:
         self._others_have_any = self._others_have_any or bool(facts["has_any"])
+        self._forget_the_unknown()
         for digest in facts["revoked"]:
             self._remember(str(digest), None)
+
+    def _forget_the_unknown(self) -> None:
+        """Ask again for keys that were not there: they may be by now."""
+        for digest in [digest for digest, found in self._found.items() if found.grant is None]:
+            del self._found[digest]
 
     def _remember(self, digest: str, grant: Grant | None) -> None:
         self._found[digest] = _Found(grant, _now())
