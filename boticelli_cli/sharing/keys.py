@@ -43,6 +43,7 @@ class SharedKeys:
         self._published: dict[str, Grant] = {}
         self._found: OrderedDict[str, _Found] = OrderedDict()
         self._others_have_any = False
+        self._changes = 0
         link.on_join(self._join)
         link.on_news("keys", self._hear)
 
@@ -60,12 +61,14 @@ class SharedKeys:
         known = self._found.get(digest)
         if known is not None and _now() - known.at < _BELIEVED_SECONDS:
             return known.grant
+        changes = self._changes
         try:
             text = await self._link.ask("GET", self._place_of(digest))
         except Away:
             return known.grant if known is not None and _now() - known.at < self._seconds else None
         found = _read(text) if text is not None else None
-        self._remember(digest, found)
+        if changes == self._changes:  # else it may have been said before what was heard meanwhile
+            self._remember(digest, found)
         return found
 
     def publish(self, grants: Iterable[Grant]) -> None:
@@ -92,6 +95,7 @@ class SharedKeys:
         self.renew()
 
     def _hear(self, facts: Mapping[str, Any]) -> None:
+        self._changes += 1
         self._others_have_any = self._others_have_any or bool(facts["has_any"])
         self._forget_the_unknown()
         for digest in facts["revoked"]:
