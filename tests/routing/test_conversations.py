@@ -64,3 +64,7 @@ def test_a_place_is_kept_for_an_hour_after_its_last_use_and_the_latest_are_remem
         conversations.keep(number, "c", STICKY_SECONDS)
     assert conversations.place_of("used", STICKY_SECONDS) is None
     assert conversations.place_of(0, STICKY_SECONDS) == "c"
+
+
+def test_a_conversation_is_known_by_the_same_word_in_every_process() -> None:
+    assert conversation_of(asking(Text("Hello."), system="Be kind.")) == "9d00e9fdb9bd9f6632d086a625cd9eab"

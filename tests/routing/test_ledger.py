@@ -281,3 +281,17 @@ def test_a_day_goes_from_midnight_to_midnight_in_california(moment: str, start: 
 
     assert pacific_day(seconds(moment)) == Day(seconds(start), seconds(end))
     assert seconds(end) - seconds(start) == hours * 3600
+
+
+def test_a_place_that_is_taken_back_leaves_the_minute_and_the_day_as_they_were(tmp_path: Path) -> None:
+    ledger = open_ledger(tmp_path / "limits.sqlite3", clock=Clock())
+    limits = Limits(rpm=2, rpd=2)
+    first, second = (ledger.claim("main", "m", limits, 10, utc_day) for _ in range(2))
+    assert isinstance(first, Slot)
+    assert isinstance(second, Slot)
+    ledger.take_back("main", "m", second, utc_day)
+    assert ledger.usage("main", "m", NOON) == Used(1, 10, 1, None)
+    third = ledger.claim("main", "m", limits, 10, utc_day)
+    assert isinstance(third, Slot)
+    assert third.seconds <= 0
+    assert isinstance(ledger.claim("main", "m", limits, 10, utc_day), Spent)
