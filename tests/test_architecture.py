@@ -102,7 +102,7 @@ OWNERS: dict[str, set[str]] = {
     r"import yaml\b": {"narrative/yaml.py", "catalog_entries.py"},
     r"import tomllib": {"narrative/toml.py"},
     r"asyncio\.run\(": {"cli/play.py"},
-    r"import redis|from redis": {"sharing/link.py"},
+    r"import redis|from redis": {"sharing/client.py", "sharing/link.py"},
 }
 """What only these modules do."""
 

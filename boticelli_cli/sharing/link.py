@@ -15,16 +15,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import count, islice
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from uuid import uuid4
 
-from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
-from boticelli_cli.errors import UsageError
+from boticelli_cli.sharing.client import address_of, client_of, heeding
 
 __all__ = ["Away", "Command", "RedisLink", "Script"]
 
@@ -33,8 +30,6 @@ _MOST_PENDING = 20_000
 
 _AT_ONCE = 200
 """How many writes go out together."""
-
-_CONNECTIONS = 16
 
 Command = tuple[str | int | float, ...]
 Result = TypeVar("Result")
@@ -78,10 +73,10 @@ class RedisLink:
         beat: float = 1.0,
         warn: Callable[[str], None] | None = None,
     ) -> None:
-        self.address = _address_of(url)
+        self.address = address_of(url)
         self.gateway = uuid4().hex[:16]
         self.is_up = False
-        self._client = _client_of(url, timeout)
+        self._client = client_of(url, timeout)
         self._prefix = prefix
         self._timeout, self._pause, self._beat = timeout, pause, beat
         self._warn = warn or logging.getLogger(__name__).warning
@@ -254,7 +249,7 @@ class RedisLink:
     async def _hear(self, news: PubSub) -> None:
         while True:
             try:
-                message = await _heeding(news.get_message(timeout=60.0))
+                message = await heeding(news.get_message(timeout=60.0))
             except (RedisError, OSError) as exc:
                 raise self._fall(exc) from exc
             if message is not None and message["type"] == "message":
@@ -343,7 +338,7 @@ class RedisLink:
     async def _bounded(self, work: Callable[[], Awaitable[Result]]) -> Result:
         try:
             async with asyncio.timeout(self._timeout):
-                return await _heeding(work())
+                return await heeding(work())
         except (RedisError, OSError) as exc:  # TimeoutError is an OSError
             raise self._fall(exc) from exc
 
@@ -369,45 +364,3 @@ class RedisLink:
         if self._was_told is None:
             self._was_told = message
             self._warn(message)
-
-
-async def _heeding(work: Awaitable[Result]) -> Result:
-    """Await something, and end when cancelled: Redis' client may lose a cancellation that comes just as an answer does.
-
-    A task may have been cancelled before, and not have ended: groups leave it so, in Python 3.11 and 3.12.
-    """
-    task = asyncio.current_task()
-    assert task is not None
-    before = task.cancelling()
-    result = await work
-    if task.cancelling() > before:
-        raise asyncio.CancelledError
-    return result
-
-
-def _client_of(url: str, timeout: float) -> "Redis":
-    try:
-        # Without hidden retries: what fails is known to be away at once. RESP2 says all that is needed here.
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=_CONNECTIONS,
-            timeout=timeout,
-            socket_connect_timeout=timeout,
-            socket_timeout=timeout,
-            decode_responses=True,
-            protocol=2,
-            retry=Retry(NoBackoff(), 0),
-        )
-    except ValueError:
-        raise UsageError("the address of Redis is none: write redis://[:password@]host[:port][/number]") from None
-    return Redis.from_pool(pool)
-
-
-def _address_of(url: str) -> str:
-    """Where it is, without the name and the password that open it."""
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port is not None else ""
-    except ValueError:
-        return "an unknown address"
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
