@@ -11,7 +11,7 @@ from datetime import date
 from functools import cache
 
 from boticelli_cli.catalog_entries import Call, Entries, Limits, Model, Price, read_entries
-from boticelli_cli.errors import UsageError, did_you_mean
+from boticelli_cli.errors import UnknownModelError, UsageError, did_you_mean
 
 __all__ = [
     "DEFAULTS",
@@ -97,24 +97,24 @@ class Resolved:
 
 
 def place(model: str, providers: Collection[str] = PROVIDERS) -> PlacedModel:
-    """Whose a model is, of these providers. Raises UsageError for one that nothing places."""
+    """Whose a model is, of these providers. Raises UnknownModelError for one that nothing places."""
     if _ARN.match(model):
         return PlacedModel("bedrock", model)
     provider, slash, name = model.partition("/")
     if slash and provider in providers and name:
         return PlacedModel(provider, name)
     if slash and provider in providers:
-        raise UsageError(f"model '{model}' has no name after the slash; write it as provider/model")
+        raise UnknownModelError(f"model '{model}' has no name after the slash; write it as provider/model")
     if slash:
         hint = did_you_mean(provider, providers) or (
             f"; there are {', '.join(providers)}, and others under 'providers' in the configuration"
         )
-        raise UsageError(f"model '{model}' names unknown provider '{provider}'{hint}")
+        raise UnknownModelError(f"model '{model}' names unknown provider '{provider}'{hint}")
     for pattern, owner in _PREFIXES:
         if re.match(pattern, model):
             return PlacedModel(owner, model)
     hint = did_you_mean(model, (EMBEDDED,)) or "; write it as provider/model"
-    raise UsageError(f"it is not known whose model '{model}' is{hint}")
+    raise UnknownModelError(f"it is not known whose model '{model}' is{hint}")
 
 
 class Catalog:
@@ -159,7 +159,7 @@ class Catalog:
         return Catalog(self._read, tuple(dict.fromkeys((*self._providers, *names))), {**self._like, **(like or {})})
 
     def place(self, model: str) -> PlacedModel:
-        """Whose a model is. Raises UsageError for one that nothing places."""
+        """Whose a model is. Raises UnknownModelError for one that nothing places."""
         return place(model, self._providers)
 
     def models(self) -> tuple[Model, ...]:

@@ -5,6 +5,7 @@
     │   ├── NarrativeError    … in the narrative file
     │   ├── ConfigError       … in a configuration file
     │   └── UsageError        … on the command line, or in the arguments of a call
+    │       └── UnknownModelError  … by naming a model that is nobody's
     ├── ProviderError         the model's side failed: wait, or ask another model
     │   ├── CredentialsError  … there is no key, or it was refused: give another
     │   ├── QuotaError        … a day's quota is spent: wait for its reset
@@ -41,6 +42,7 @@ __all__ = [
     "SilenceError",
     "StreamError",
     "TemplateError",
+    "UnknownModelError",
     "UnreachableError",
     "UsageError",
     "did_you_mean",
@@ -109,6 +111,10 @@ class UsageError(InputError):
     """An option, a variable or another argument is wrong."""
 
     kind: ClassVar[str] = "usage"
+
+
+class UnknownModelError(UsageError):
+    """A model is nobody's, as far as anybody here knows."""
 
 
 class ProviderError(BoticelliError):

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from boticelli_cli.catalog import Catalog, PlacedModel
-from boticelli_cli.errors import UsageError
+from boticelli_cli.errors import UnknownModelError, UsageError
 from boticelli_cli.messages import Beyond, Media, Message, Part, Request, Text, ToolResult
 from boticelli_cli.routes import Alias, Chain, Routes
 
@@ -88,7 +88,7 @@ def _explicit(request: Request, routes: Routes, catalog: Catalog) -> Decision | 
     """The first phase: an alias, or a model that is somebody's; or the mistake that it is, unless a route serves it."""
     model = request.model
     if _is_left_open(model):
-        return UsageError("no model is named, and there is no 'default' among the routes")
+        return UnknownModelError("no model is named, and there is no 'default' among the routes")
     if (alias := _alias_of(model, routes)) is not None:
         by = f", by '{alias.glob}'" if alias.glob != model else ""
         return Decision(alias.to, "alias", f"'{model}' is an alias{by}")

@@ -15,6 +15,7 @@ from boticelli_cli.errors import (
     QuotaError,
     RefusedError,
     StreamError,
+    UnknownModelError,
 )
 
 __all__ = [
@@ -86,6 +87,8 @@ def status_of(error: BoticelliError) -> int:
             return 504
         case ProviderError():
             return told if told is not None and 400 <= told < 600 else 503
+        case UnknownModelError():
+            return 404
         case InputError():
             return 400
         case _:
