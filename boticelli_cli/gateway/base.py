@@ -1,6 +1,6 @@
 """What the parts of the gateway have in common: a request as it is told to others, and who lets it in."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime

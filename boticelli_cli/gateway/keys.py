@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from boticelli_cli.errors import BoticelliError, CredentialsError, ProviderError
 from boticelli_cli.gateway.base import FaceName, Keys
 from boticelli_cli.gateway.guesses import Guesses
+from boticelli_cli.gateway.origin import names_this_machine
 from boticelli_cli.grants import ANYONE, Grant, Permission, hash_of
 
 __all__ = ["Door", "Issued", "Keyring", "key_in"]
@@ -67,6 +68,12 @@ class Keyring:
         self._looked = clock()
         self._looking = asyncio.Lock()
         self._trouble: str | None = None
+        self._when_changed: Callable[[Collection[Grant]], object] = lambda grants: None
+
+    def tell(self, hearer: Callable[[Collection[Grant]], object]) -> None:
+        """Tell somebody what all keys grant: now, and whenever there are others."""
+        self._when_changed = hearer
+        hearer(self._by_hash.values())
 
     @property
     def has_any(self) -> bool:
@@ -102,6 +109,7 @@ class Keyring:
             self._stamp, self._trouble = stamp, None
             if grants is not None:
                 self._by_hash = self._known(grants)
+                self._when_changed(self._by_hash.values())
 
     def _known(self, issued: Sequence[Grant]) -> dict[str, Grant]:
         return {grant.sha256: grant for grant in (*issued, *self._configured)}
@@ -144,12 +152,15 @@ class Door:
     async def grant(self, scope: Mapping[str, Any]) -> Grant:
         """What the key of a request grants.
 
+        While it is open, only those are let in who call this machine by one of its own names: web pages could come by
+        another (DNS rebinding).
         Raises CredentialsError with status 401 for a key that is missing, not known or expired, and ProviderError with
         status 429 and `retry_after` where too many wrong ones came from.
         """
         key = key_in(scope)
         found = await self._keys.find(key or "")  # without one too: whether there are any may have changed
         if self.is_open:
+            _refuse_other_names(scope)
             return ANYONE
         now = self._clock()
         if key is None or found is None:
@@ -215,6 +226,13 @@ def _read(issued: Issued, known: object) -> tuple[object, Sequence[Grant] | None
     """The stamp of what is issued, and what it is if that is another than `known`."""
     stamp = issued.stamp()  # first: what changes while it is read is seen by the next look
     return stamp, None if stamp == known else issued.grants()
+
+
+def _refuse_other_names(scope: Mapping[str, Any]) -> None:
+    host = next((_text(value) for name, value in scope.get("headers", ()) if name.lower() == b"host"), "")
+    if host and not names_this_machine(host):
+        message = f"without keys this answers to localhost and 127.0.0.1 only, not to '{_told(host)}'"
+        raise CredentialsError(message, status=403, hint="boticelli serve keys new NAME issues a key")
 
 
 def _missing() -> CredentialsError:

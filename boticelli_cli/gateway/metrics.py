@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from boticelli_cli.errors import CredentialsError
+from boticelli_cli.errors import ProviderError
 from boticelli_cli.gateway.base import Entry
-from boticelli_cli.gateway.usage import Door, problem
+from boticelli_cli.gateway.usage import Door, problem, refused
 from boticelli_cli.messages import Usage
 
 __all__ = ["Metrics", "metrics_routes", "worker_ended"]
@@ -112,9 +112,9 @@ def metrics_routes(metrics: Metrics, door: Door, *, metrics_open: bool = False) 
         if not metrics_open and not _is_from_here(request):
             try:
                 grant = await door.grant(request.scope)
-            except CredentialsError as exc:
-                return problem(exc.status or 401, exc.kind, exc.message)
-            if grant is None or not grant.permits("admin"):
+            except ProviderError as exc:
+                return refused(exc)
+            if not grant.permits("admin"):
                 return problem(403, "permission", "only a key with the permission 'admin' sees the metrics from afar")
         body, media_type = await metrics.page(request.headers.get("accept", ""))
         return Response(body, headers={"Content-Type": media_type})

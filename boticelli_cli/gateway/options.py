@@ -44,3 +44,4 @@ class GatewayParts:
     app: "ASGIApp"
     opened: Callable[[], AbstractAsyncContextManager[object]]
     has_keys: bool = False
+    notices: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
@@ -24,6 +24,7 @@ class Stopping:
         self._draining = asyncio.Event()
         self._cut = asyncio.Event()
         self._over = asyncio.Event()
+        self._when_cut: list[Callable[[], object]] = []
         self.was_interrupted = False
 
     @property
@@ -43,7 +44,14 @@ class Stopping:
 
     def cut(self) -> None:
         self.drain()
-        self._cut.set()
+        if not self._cut.is_set():
+            self._cut.set()
+            for each in self._when_cut:
+                each()
+
+    def when_cut(self, act: Callable[[], object]) -> None:
+        """Have something done when the grace is over: streams that are still open end with their error event."""
+        self._when_cut.append(act)
 
     def end(self) -> None:
         self.cut()

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import math
 import re
 import time
 from collections.abc import Callable, Iterable
@@ -14,12 +15,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Scope
 
-from boticelli_cli.errors import CredentialsError, UsageError
+from boticelli_cli.errors import ProviderError, UsageError
 from boticelli_cli.gateway.ledger import RequestLedger
 from boticelli_cli.gateway.report import DAY, HOUR, Report, Totals
-from boticelli_cli.grants import Grant
+from boticelli_cli.grants import ANYONE, Grant
 
-__all__ = ["Door", "problem", "usage_routes"]
+__all__ = ["Door", "problem", "refused", "usage_routes"]
 
 _HOURLY_UP_TO = 2 * DAY
 """The longest time, in seconds, that is told hour by hour; longer ones are told by the day."""
@@ -34,10 +35,10 @@ _UNITS = {"m": 60, "h": HOUR, "d": DAY, "w": 7 * DAY}
 class Door(Protocol):
     """Knows who asks."""
 
-    async def grant(self, scope: Scope) -> Grant | None:
-        """What the key that comes with a request grants; nothing where no keys were issued, and anybody may ask.
+    async def grant(self, scope: Scope) -> Grant:
+        """What the key that comes with a request grants; `ANYONE` where no keys were issued, and anybody may ask.
 
-        Raises CredentialsError for a key that is missing, unknown or expired.
+        Raises CredentialsError for a key that is missing, unknown or expired, ProviderError for too many of them.
         """
         ...
 
@@ -58,10 +59,10 @@ def usage_routes(
 
     async def usage(request: Request) -> Response:
         try:
-            grant = await door.grant(request.scope)
+            grant = await _who(door, request)
             since, until = _span(request, clock())
-        except CredentialsError as exc:
-            return problem(exc.status or 401, exc.kind, exc.message)
+        except ProviderError as exc:
+            return refused(exc)
         except UsageError as exc:
             return problem(400, exc.kind, str(exc))
         key = _asked_for(request, grant)
@@ -72,9 +73,9 @@ def usage_routes(
 
     async def key_info(request: Request) -> Response:
         try:
-            grant = await door.grant(request.scope)
-        except CredentialsError as exc:
-            return problem(exc.status or 401, exc.kind, exc.message)
+            grant = await _who(door, request)
+        except ProviderError as exc:
+            return refused(exc)
         now = clock()
         name = grant.name if grant is not None else None
         today = await ledger.usage(name, now // DAY * DAY, now + 1)
@@ -85,10 +86,24 @@ def usage_routes(
     return [Route("/v1/usage", usage, methods=["GET"]), Route("/v1/key-info", key_info, methods=["GET"])]
 
 
+def refused(error: ProviderError) -> JSONResponse:
+    """That somebody was not let in, in our own form."""
+    answer = problem(error.status or 401, error.kind, error.message)
+    if error.retry_after is not None:
+        answer.headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
+    return answer
+
+
 def problem(status: int, kind: str, message: str) -> JSONResponse:
     """What went wrong, in our own form."""
     headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
     return JSONResponse({"error": {"type": kind, "message": message}}, status, headers)
+
+
+async def _who(door: Door, request: Request) -> Grant | None:
+    """Whose key comes with a request; nobody's where none is needed."""
+    grant = await door.grant(request.scope)
+    return None if grant == ANYONE else grant
 
 
 def _asked_for(request: Request, grant: Grant | None) -> str | None:

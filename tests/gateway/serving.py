@@ -1,69 +1,130 @@
-"""An application on a port of this machine, and whoever knocks at its door."""
+"""A gateway for tests, on a free port of this machine, around any driver."""
 
 import asyncio
-import hashlib
-import socket
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.routing import Route
-from starlette.types import Scope
+from uvicorn.server import ServerState
 
-from boticelli_cli.errors import CredentialsError
+from boticelli_cli.drivers.base import Driver
+from boticelli_cli.gateway.base import Admission, Entry, FaceName
+from boticelli_cli.gateway.exchange import Door, Exchanges
+from boticelli_cli.gateway.faces.base import ServedModel
+from boticelli_cli.gateway.seals import LocalSeals
+from boticelli_cli.gateway.serve import Gateway
 from boticelli_cli.grants import Grant
+from boticelli_cli.messages import Request, Usage
+from boticelli_cli.routing.estimate import estimate_tokens
 
-OWN_KEY = "key-of-ci"
-ADMIN_KEY = "key-of-the-admin"
+ANYONE = Grant("anyone", "")
+
+
+class OpenDoor:
+    """Lets everybody in."""
+
+    async def grant(self, scope: Mapping[str, Any]) -> Grant:
+        return ANYONE
+
+    def check(self, grant: Grant, face: FaceName, model: str) -> None: ...
 
 
 @dataclass
-class Keys:
-    """A door that opens to keys as a header or a parameter, as the gateway's own does."""
+class Places:
+    """Lets in whoever comes, and counts."""
 
-    grants: dict[str, Grant] = field(
-        default_factory=lambda: {
-            OWN_KEY: granted("ci", OWN_KEY, usd_per_day=1.0, usd_total=10.0, max_concurrent=5),
-            ADMIN_KEY: Grant("boss", sha256(ADMIN_KEY), permissions=("admin",)),
-        }
-    )
-    is_open: bool = False
+    held: int = 0
+    spent: list[tuple[int, float | None]] = field(default_factory=list)
 
-    async def grant(self, scope: Scope) -> Grant | None:
-        request = Request(scope)
-        key = request.headers.get("x-api-key") or request.query_params.get("key", "")
-        if self.is_open:
-            return None
-        if key not in self.grants:
-            raise CredentialsError("this key is not known", status=401)
-        return self.grants[key]
+    @asynccontextmanager
+    async def admitted(self, grant: Grant, request_id: str, tokens: int) -> AsyncIterator[Admission]:
+        self.held += 1
+        try:
+            yield self
+        finally:
+            self.held -= 1
+
+    def spend(self, tokens: int, cost_usd: float | None) -> None:
+        self.spent.append((tokens, cost_usd))
 
 
-def granted(name: str, key: str, *, usd_per_day: float, usd_total: float, max_concurrent: int) -> Grant:
-    return Grant(
-        name, sha256(key), usd_per_day=usd_per_day, usd_total=usd_total, max_concurrent=max_concurrent, models=("g*",)
-    )
+@dataclass
+class Book:
+    """Remembers every request that is over."""
+
+    entries: list[Entry] = field(default_factory=list)
+
+    def ended(self, entry: Entry) -> None:
+        self.entries.append(entry)
 
 
-def sha256(key: str) -> str:
-    return hashlib.sha256(key.encode()).hexdigest()
+def cost_of(provider: str, model: str, usage: Usage) -> float | None:
+    """A dollar for a million tokens."""
+    return ((usage.input or 0) + (usage.output or 0)) / 1_000_000
+
+
+@dataclass
+class Served:
+    """A gateway that runs: where it is, and what it has counted."""
+
+    url: str
+    exchanges: Exchanges
+    places: Places
+    book: Book
+
+    def client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(base_url=self.url, timeout=20)
 
 
 @asynccontextmanager
-async def serving(routes: Iterable[Route]) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application that is really served, on a free port."""
-    config = uvicorn.Config(Starlette(routes=[*routes]), log_config=None, lifespan="off", ws="none")
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        host, port = listener.getsockname()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(server.serve([listener]))
-            try:
-                async with httpx.AsyncClient(base_url=f"http://{host}:{port}") as client:
-                    yield client
-            finally:
-                server.should_exit = True
+async def gateway(
+    driver: Driver,
+    *,
+    door: Door | None = None,
+    models: Sequence[ServedModel] = (),
+    longest_wait: float = 30.0,
+    keep_alive: float = 15.0,
+) -> AsyncIterator[Served]:
+    """A gateway around a driver, until the context is left."""
+    places, book, door = Places(), Book(), door or OpenDoor()
+    exchanges = Exchanges(
+        driver,
+        door,
+        places,
+        LocalSeals(),
+        (book,),
+        estimate_tokens,
+        cost_of,
+        longest_wait=longest_wait,
+        keep_alive=keep_alive,
+    )
+
+    async def count(request: Request) -> int:
+        return estimate_tokens(request)
+
+    app = Gateway(exchanges, door=door, models=lambda: models, count=count)
+    async with listening(app) as url:
+        yield Served(url, exchanges, places, book)
+
+
+@asynccontextmanager
+async def listening(app: Any) -> AsyncIterator[str]:
+    """An application served on a free port, by uvicorn's protocol alone: its address."""
+    config = uvicorn.Config(app, http="httptools", log_level="warning", lifespan="off", access_log=False)
+    config.load()
+    state = ServerState()
+
+    def connected() -> asyncio.Protocol:
+        return config.http_protocol_class(config=config, server_state=state, app_state={})  # type: ignore[call-arg, return-value]
+
+    server = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for connection in [*state.connections]:
+            connection.transport.abort()  # type: ignore[union-attr]
+        await asyncio.gather(*state.tasks, return_exceptions=True)

@@ -167,7 +167,7 @@ class Client:
         self.socket.sendall(data.encode() if isinstance(data, str) else data)
 
     def ask(self, path: str, *headers: str, method: str = "GET", body: str = "") -> None:
-        lines = [f"{method} {path} HTTP/1.1", "host: here", *headers]
+        lines = [f"{method} {path} HTTP/1.1", "host: localhost", *headers]
         if body:
             lines.append(f"content-length: {len(body)}")
         self.say("\r\n".join(lines) + "\r\n\r\n" + body)

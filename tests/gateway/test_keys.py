@@ -256,6 +256,16 @@ async def test_a_key_lets_in_until_the_moment_it_expires() -> None:
     assert (await door.grant(having(KEY))).name == "ci"
 
 
+@pytest.mark.parametrize("host", ["localhost:8484", "127.0.0.1", "[::1]:8484", "api.localhost"])
+async def test_an_open_door_knows_this_machine_by_its_names(host: str) -> None:
+    assert await Door(Keyring([]), True).grant(scope(("host", host))) is ANYONE
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example:8484", "192.0.2.7", "[", "a b"])
+async def test_an_open_door_is_closed_to_pages_that_come_by_another_name(host: str) -> None:
+    assert (await refused(Door(Keyring([]), True), scope(("host", host)))).status == 403
+
+
 async def test_an_open_door_lets_in_anybody_while_there_is_no_key(path: Path) -> None:
     clock = Hand()
     door = Door(Keyring([], IssuedKeys(path), clock=clock), True)

@@ -16,7 +16,7 @@ from starlette.applications import Starlette
 from boticelli_cli.gateway.metrics import Metrics, metrics_routes, worker_ended
 from boticelli_cli.messages import Usage
 from tests.gateway.entries import entry
-from tests.gateway.serving import ADMIN_KEY, OWN_KEY, Keys, serving
+from tests.gateway.pages import ADMIN_KEY, OWN_KEY, Keys, serving
 from tests.process import environment
 
 WORKER = """

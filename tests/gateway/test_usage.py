@@ -16,7 +16,7 @@ from boticelli_cli.gateway.report import DAY, HOUR
 from boticelli_cli.gateway.usage import usage_routes
 from boticelli_cli.messages import Usage
 from tests.gateway.entries import NOON, entry
-from tests.gateway.serving import ADMIN_KEY, OWN_KEY, Keys, serving
+from tests.gateway.pages import ADMIN_KEY, OWN_KEY, Keys, serving
 
 OWN = {"x-api-key": OWN_KEY}
 ADMIN = {"x-api-key": ADMIN_KEY}

@@ -13,8 +13,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from boticelli_cli.errors import ProviderError
+from boticelli_cli.gateway.origin import is_for_loopback, is_from_elsewhere
 from boticelli_cli.gateway.status.feed import EventStream, Feed, Watchers, changes
-from boticelli_cli.gateway.status.origin import is_for_loopback, is_from_elsewhere
 from boticelli_cli.gateway.status.page import Sections, refusal, sign_in_form, status_page
 from boticelli_cli.gateway.status.sessions import SESSION_SECONDS, AdminDoor, Sessions
 from boticelli_cli.gateway.status.source import DEFAULT_SPAN, SPANS, Span, StatusSource

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-__all__ = ["is_for_loopback", "is_from_elsewhere"]
+__all__ = ["is_for_loopback", "is_from_elsewhere", "names_this_machine"]
 
 
 def is_from_elsewhere(request: Request) -> bool:
@@ -24,7 +24,12 @@ def is_for_loopback(request: Request) -> bool:
 
     A page of a site whose name is made to point at 127.0.0.1 (DNS rebinding) sends that site's name.
     """
-    place = _place(f"//{request.headers.get('host', '')}")
+    return names_this_machine(request.headers.get("host", ""))
+
+
+def names_this_machine(host: str) -> bool:
+    """Whether a Host header is one of this machine's own names."""
+    place = _place(f"//{host}")
     if place is None:
         return False
     name = place[0].removesuffix(".")

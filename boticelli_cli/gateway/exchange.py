@@ -1,0 +1,232 @@
+"""One exchange with a client: who it is, what it asks, who answers, and what is written down of it."""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import AsyncIterator, Callable, MutableMapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Protocol
+from urllib.parse import parse_qsl
+
+from boticelli_cli.drivers.base import (
+    Driver,
+    Dropped,
+    Fitted,
+    Going,
+    Notice,
+    Retrying,
+    Routed,
+    Waiting,
+    listening,
+    metering,
+)
+from boticelli_cli.errors import BoticelliError, CredentialsError, ProviderError, StreamError
+from boticelli_cli.gateway.answer import Answer, Send
+from boticelli_cli.gateway.base import FaceName, Gatekeeper, InFlight, Observer, Seals
+from boticelli_cli.gateway.bounds import BodyBounds, read_body
+from boticelli_cli.gateway.faces.base import Asked, Call, Face
+from boticelli_cli.gateway.flow import KEEP_ALIVE, ClientLeft, Flow, Receive
+from boticelli_cli.gateway.paths import Target
+from boticelli_cli.gateway.record import Cost, Record
+from boticelli_cli.gateway.seals import with_seals
+from boticelli_cli.grants import Grant
+from boticelli_cli.messages import Request
+
+__all__ = ["Door", "Exchanges", "read_call"]
+
+LONGEST_WAIT: Final = 30.0
+"""Seconds that a request may wait for a free account, or for its turn, before the client is told to come back."""
+
+Scope = MutableMapping[str, Any]
+
+_log = logging.getLogger(__name__)
+
+
+class Door(Protocol):
+    """Who lets clients in."""
+
+    async def grant(self, scope: Scope) -> Grant:
+        """What a request's key grants. Raises CredentialsError with status 401, ProviderError with 429 for guessers."""
+        ...
+
+    def check(self, grant: Grant, face: FaceName, model: str) -> None:
+        """Raises CredentialsError, with status 403, for a face or a model that is not granted."""
+        ...
+
+
+@dataclass(slots=True)
+class Exchanges:
+    """All exchanges of a gateway, and what they need.
+
+    `expect` guesses how many tokens a request has, `cost_of` what an answer cost; `on_asked` is told what was asked.
+    Those who would have to wait for an account for longer than `longest_wait` are sent away; who hears nothing for
+    `keep_alive` is told that the connection lives. Both are in seconds.
+    """
+
+    driver: Driver
+    door: Door
+    gatekeeper: Gatekeeper
+    seals: Seals
+    observers: tuple[Observer, ...]
+    expect: Callable[[Request], int]
+    cost_of: Cost
+    bounds: BodyBounds = field(default_factory=BodyBounds)
+    on_asked: Callable[[str, Request], None] | None = None
+    longest_wait: float = LONGEST_WAIT
+    keep_alive: float = KEEP_ALIVE
+    _records: dict[str, Record] = field(default_factory=dict)
+
+    def in_flight(self) -> list[InFlight]:
+        """The requests that are under way, the oldest first."""
+        return [record.in_flight() for record in self._records.values()]
+
+    @property
+    def queued(self) -> int:
+        """How many pieces of answers wait for their clients."""
+        return sum(record.flow.queued for record in self._records.values() if record.flow is not None)
+
+    def cut(self) -> None:
+        """End all answers now, with an error."""
+        for record in [*self._records.values()]:
+            if record.flow is not None:
+                record.flow.cut(_shutting_down())
+
+    async def exchange(self, face: Face, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, and have it written down, however it ends."""
+        record = Record(f"req_{secrets.token_hex(12)}", face.name)
+        self._records[record.id] = record
+        answer = Answer(face, Asked(Request("", ())), record, self.seals, send)
+        try:
+            grant = await self.door.grant(scope)
+            record.key = grant.name if grant.sha256 else None
+            asked = face.read(await read_call(target, scope, receive, self.bounds))
+            asked = replace(asked, request=_routed(asked.request, scope))
+            record.asks(asked.request, self.expect(asked.request), streamed=asked.streamed)
+            self.door.check(grant, face.name, asked.request.model)
+            if self.on_asked is not None:
+                self.on_asked(record.id, asked.request)
+            answer = Answer(face, asked, record, self.seals, send)
+            async with self._let_in(grant, record):
+                await self._answer(answer, asked, record, receive)
+        except ClientLeft:
+            record.ending, record.status = "left", record.status or 499
+        except BoticelliError as error:
+            await self._refuse(answer, record, error)
+        except asyncio.CancelledError:
+            record.ending, record.status = "cut", record.status or 499
+            raise
+        finally:
+            del self._records[record.id]
+            self._book(record)
+
+    async def _answer(self, answer: Answer, asked: Asked, record: Record, receive: Receive) -> None:
+        request = await with_seals(asked.request, self.seals)
+        streamed = asked.streamed
+        record.flow = flow = Flow(self.driver, request, streamed=streamed, keep_alive=self.keep_alive)
+        record.ending = "failed"
+        ear = _Ear(record, flow, self.longest_wait)
+        try:
+            with listening(ear.hear), metering() as record.meter:
+                await flow.run(answer, receive)
+        except ClientLeft:
+            record.ending = "left"
+            raise
+        except BoticelliError as error:
+            record.error = error
+            if flow.was_cut and not ear.gave_up:
+                record.ending = "cut"
+            await answer.fail(_as_told(error))
+        else:
+            record.ending = "done"
+            await answer.end()
+        finally:
+            ear.close()
+
+    @asynccontextmanager
+    async def _let_in(self, grant: Grant, record: Record) -> AsyncIterator[None]:
+        async with self.gatekeeper.admitted(grant, record.id, record.expected) as admission:
+            try:
+                yield
+            finally:
+                spent = record.settle(self.cost_of)
+                admission.spend(spent.tokens, spent.cost_usd)
+
+    async def _refuse(self, answer: Answer, record: Record, error: BoticelliError) -> None:
+        record.error = error
+        await answer.fail(error)
+
+    def _book(self, record: Record) -> None:
+        entry = record.entry(self.cost_of)
+        for observer in self.observers:
+            try:
+                observer.ended(entry)
+            except Exception:
+                _log.exception("a request could not be written down")
+
+
+class _Ear:
+    """Hears what drivers tell before the first delta, and ends what waits for too long."""
+
+    def __init__(self, record: Record, flow: Flow, longest: float) -> None:
+        self._record = record
+        self._flow = flow
+        self._longest = longest
+        self._timer: asyncio.TimerHandle | None = None
+        self.gave_up = False
+
+    async def hear(self, notice: Notice) -> None:
+        match notice:
+            case Routed():
+                self._record.routed = notice
+            case Dropped() | Fitted():
+                self._record.drop(notice)
+            case Waiting(reason, seconds):
+                if seconds > self._longest:
+                    self._give_up(reason, seconds)
+                elif self._timer is None:
+                    loop = asyncio.get_running_loop()
+                    self._timer = loop.call_later(self._longest, self._give_up, reason, seconds)
+            case Retrying(error, seconds) if seconds > self._longest:
+                raise error
+            case Going():
+                self.close()
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self, reason: str, seconds: float) -> None:
+        self.gave_up = True
+        message = f"there is no room for this request: it would wait {reason}"
+        self._flow.cut(ProviderError(message, status=429, retry_after=max(seconds, 1.0)))
+
+
+async def read_call(target: Target, scope: Scope, receive: Receive, bounds: BodyBounds) -> Call:
+    """A request, once all of its body is there. Raises ClientLeft, and what `read_body` does."""
+    body = await read_body(scope, receive, bounds)
+    if body is None:
+        raise ClientLeft
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+    return Call(target, headers, query, body)
+
+
+def _routed(request: Request, scope: Scope) -> Request:
+    """A request with the kind of it that its headers say, where they do."""
+    for name, value in scope["headers"]:
+        if name == b"x-boticelli-route":
+            return replace(request, route=value.decode("latin-1"))
+    return request
+
+
+def _as_told(error: BoticelliError) -> BoticelliError:
+    """An error as the client is told it: that our own key was refused is not for it to mend."""
+    if not isinstance(error, CredentialsError):
+        return error
+    return ProviderError(error.message, provider=error.provider, status=502)
+
+
+def _shutting_down() -> ProviderError:
+    return StreamError("the gateway is shutting down", status=503, retry_after=5.0)

@@ -1,0 +1,460 @@
+"""Exchanges with clients over real sockets: what becomes of an answer, whatever becomes of the client."""
+
+import asyncio
+import json
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+
+from boticelli_cli.drivers.base import Going, Retrying, Routed, Waiting, notify
+from boticelli_cli.errors import (
+    CredentialsError,
+    ProviderError,
+    RefusedError,
+    StreamError,
+    UnknownModelError,
+)
+from boticelli_cli.messages import Delta, Finish, Request, Response, Text, TextDelta, ToolCall, ToolCallDelta, Usage
+from tests.gateway.serving import Served, gateway
+
+ROUTED = Routed("m-1", "prov", "acct", "explicit", "asked for by name")
+USAGE = Usage(input=10, output=5, total=15)
+
+PATHS = {
+    "anthropic": "/v1/messages",
+    "openai": "/v1/chat/completions",
+    "gemini": "/v1beta/models/m-1:streamGenerateContent?alt=sse",
+    "array": "/v1beta/models/m-1:streamGenerateContent",
+}
+FACES = list(PATHS)
+
+
+def body(face: str, text: str = "Hello", *, streamed: bool = True) -> dict[str, object]:
+    if face in ("gemini", "array"):
+        return {"contents": [{"role": "user", "parts": [{"text": text}]}]}
+    asked = {"model": "m-1", "messages": [{"role": "user", "content": text}]}
+    return {**asked, "max_tokens": 100, **({"stream": True} if streamed else {})}
+
+
+class Played:
+    """A driver that does what a test says: `play` gives its deltas. It counts who is with it, and who has left."""
+
+    def __init__(self, play: Callable[[Request], AsyncIterator[Delta]], *, before: object = None) -> None:
+        self._play = play
+        self.under_way = 0
+        self.left = asyncio.Event()
+        self.given = 0
+
+    def supports_streaming(self, model: str) -> bool:
+        return True
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[AsyncIterator[Delta]]:
+        self.under_way += 1
+        try:
+            deltas = self._play(request)
+            first = await anext(deltas)
+            yield self._rest(first, deltas)
+        finally:
+            self.under_way -= 1
+            self.left.set()
+
+    async def _rest(self, first: Delta, deltas: AsyncIterator[Delta]) -> AsyncIterator[Delta]:
+        self.given += 1
+        yield first
+        async for delta in deltas:
+            self.given += 1
+            yield delta
+
+    async def generate(self, request: Request) -> Response:
+        async with self.stream(request) as deltas:
+            told = [delta async for delta in deltas]
+        finish = told[-1]
+        assert isinstance(finish, Finish)
+        return Response((Text("".join(each.text for each in told if isinstance(each, TextDelta))),), finish)
+
+
+async def words(_: Request) -> AsyncIterator[Delta]:
+    await notify(ROUTED)
+    for word in ("one ", "two ", "three"):
+        yield TextDelta(word)
+    yield Finish("stop", USAGE, "m-1-served")
+
+
+def failing(error: Exception, after: int = 0) -> Callable[[Request], AsyncIterator[Delta]]:
+    async def play(_: Request) -> AsyncIterator[Delta]:
+        await notify(ROUTED)
+        for _each in range(after):
+            yield TextDelta("word ")
+        raise error
+        yield
+
+    return play
+
+
+async def wait_until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  (what is waited for has no event)
+            await asyncio.sleep(0.002)
+
+
+@pytest.mark.parametrize("face", FACES)
+async def test_streams_and_says_who_answered(face: str) -> None:
+    async with gateway(Played(words)) as served, served.client() as client:
+        answer = await client.post(PATHS[face], json=body(face))
+    assert answer.status_code == 200
+    for word in ("one ", "two ", "three"):
+        assert json.dumps(word) in answer.text
+    said = {name: value for name, value in answer.headers.items() if name.startswith("x-boticelli-")}
+    assert said.pop("x-boticelli-request-id").startswith("req_")
+    assert said == {
+        "x-boticelli-model": "m-1",
+        "x-boticelli-provider": "prov",
+        "x-boticelli-account": "acct",
+        "x-boticelli-route": "explicit",
+    }
+    [entry] = served.book.entries
+    assert (entry.ending, entry.status, entry.usage, entry.cost_usd) == ("done", 200, USAGE, 0.000015)
+    assert entry.chunks == 4
+    assert served.places.held == 0
+    assert served.places.spent == [(15, 0.000015)]
+
+
+async def test_streams_an_array_where_nobody_asks_for_events() -> None:
+    async with gateway(Played(words)) as served, served.client() as client:
+        answer = await client.post(PATHS["array"], json=body("array"))
+    chunks = answer.json()
+    texts = [chunk["candidates"][0]["content"]["parts"][0]["text"] for chunk in chunks]
+    assert texts == ["one ", "two ", "three", ""]
+    assert answer.headers["content-type"].startswith("application/json")
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ProviderError("busy", status=503, retry_after=7), 503),
+        (ProviderError("too many", status=429, retry_after=7), 429),
+        (CredentialsError("the key was refused", status=401), 502),
+        (RefusedError("no such model", status=404), 404),
+        (UnknownModelError("whose model is it?"), 404),
+        (RefusedError("too long", status=400), 400),
+        (RuntimeError("a bug"), 500),
+    ],
+)
+@pytest.mark.parametrize("face", ["anthropic", "openai", "gemini"])
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_an_error_before_the_first_byte_is_a_status(
+    face: str, error: Exception, status: int, streamed: bool
+) -> None:
+    path = PATHS[face] if streamed else PATHS[face].replace("streamGenerateContent?alt=sse", "generateContent")
+    async with gateway(Played(failing(error))) as served, served.client() as client:
+        answer = await client.post(path, json=body(face, streamed=streamed))
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/json"
+    assert "error" in answer.json()
+    assert answer.headers.get("retry-after") == ("7" if getattr(error, "retry_after", None) else None)
+    assert "a bug" not in answer.text
+    [entry] = served.book.entries
+    assert (entry.ending, entry.status) == ("failed", status)
+    assert served.places.held == 0
+
+
+@pytest.mark.parametrize("face", FACES)
+async def test_an_error_after_the_first_byte_is_an_event(face: str) -> None:
+    broken = StreamError("it broke off", status=502)
+    async with gateway(Played(failing(broken, after=2))) as served, served.client() as client:
+        answer = await client.post(PATHS[face], json=body(face))
+    assert answer.status_code == 200
+    assert "word " in answer.text
+    assert "it broke off" in answer.text
+    assert "message_stop" not in answer.text
+    assert "[DONE]" not in answer.text
+    [entry] = served.book.entries
+    assert (entry.ending, entry.error, entry.is_estimated) == ("failed", "stream", True)
+    assert entry.usage.input
+    assert entry.usage.output
+
+
+@pytest.mark.parametrize("face", FACES)
+async def test_says_that_it_lives_while_nothing_comes(face: str) -> None:
+    go = asyncio.Event()
+
+    async def slowly(_: Request) -> AsyncIterator[Delta]:
+        await notify(ROUTED)
+        await go.wait()
+        yield TextDelta("at last")
+        yield Finish("stop", USAGE)
+
+    alive = {"anthropic": b"event: ping", "openai": b": ", "gemini": b"\n", "array": b"\n"}[face]
+    async with (
+        gateway(Played(slowly), keep_alive=0.02) as served,
+        served.client() as client,
+        client.stream("POST", PATHS[face], json=body(face)) as answer,
+    ):
+        pieces = answer.aiter_raw()
+        assert alive in await anext(pieces)
+        go.set()
+        rest = b"".join([piece async for piece in pieces])
+    assert b"at last" in rest
+    assert answer.headers["x-boticelli-model"] == "m-1"
+    assert served.book.entries[0].first_byte > 0.02
+
+
+@pytest.mark.parametrize("face", FACES)
+async def test_an_error_after_a_sign_of_life_is_an_event(face: str) -> None:
+    go = asyncio.Event()
+
+    async def slowly(_: Request) -> AsyncIterator[Delta]:
+        await go.wait()
+        raise ProviderError("no answer", status=503)
+        yield
+
+    async with (
+        gateway(Played(slowly), keep_alive=0.02) as served,
+        served.client() as client,
+        client.stream("POST", PATHS[face], json=body(face)) as answer,
+    ):
+        pieces = answer.aiter_raw()
+        await anext(pieces)
+        go.set()
+        rest = b"".join([piece async for piece in pieces])
+    assert b"no answer" in rest
+    assert served.book.entries[0].status == 200
+
+
+@pytest.mark.parametrize("face", FACES)
+@pytest.mark.parametrize("moment", ["before the first byte", "in the middle"])
+async def test_ends_the_request_when_its_client_leaves(face: str, moment: str) -> None:
+    async def endless(_: Request) -> AsyncIterator[Delta]:
+        await notify(ROUTED)
+        if moment == "in the middle":
+            yield TextDelta("word ")
+        await asyncio.Event().wait()
+        yield
+
+    driver = Played(endless)
+    async with gateway(driver) as served:
+        async with served.client() as client:
+            asking = asyncio.create_task(client.post(PATHS[face], json=body(face)))
+            await wait_until(lambda: driver.under_way)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+        async with asyncio.timeout(1):
+            await driver.left.wait()
+        await wait_until(lambda: served.book.entries)
+    [entry] = served.book.entries
+    assert (entry.ending, driver.under_way, served.places.held) == ("left", 0, 0)
+    assert entry.is_estimated
+    assert entry.usage.input
+
+
+async def test_ends_a_call_that_is_not_streamed_when_its_client_leaves() -> None:
+    async def endless(_: Request) -> AsyncIterator[Delta]:
+        await asyncio.Event().wait()
+        yield
+
+    driver = Played(endless)
+    async with gateway(driver) as served:
+        async with served.client() as client:
+            asking = asyncio.create_task(client.post(PATHS["openai"], json=body("openai", streamed=False)))
+            await wait_until(lambda: driver.under_way)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+        async with asyncio.timeout(1):
+            await driver.left.wait()
+        await wait_until(lambda: served.book.entries)
+    assert served.book.entries[0].ending == "left"
+
+
+async def test_a_slow_client_slows_the_provider() -> None:
+    async def endless(_: Request) -> AsyncIterator[Delta]:
+        while True:
+            yield TextDelta("x" * 10_000)
+            await asyncio.sleep(0)
+
+    driver = Played(endless)
+    async with gateway(driver) as served, served.client() as client:
+        async with client.stream("POST", PATHS["openai"], json=body("openai")) as answer:
+            pieces = answer.aiter_raw()
+            await anext(pieces)
+            before = -1
+            async with asyncio.timeout(10):
+                while driver.given != before or driver.given < 100:  # until it stands still
+                    before = driver.given
+                    await asyncio.sleep(0.05)
+            [flying] = served.exchanges.in_flight()
+            assert flying.queued == 100
+            assert driver.given < 3_000
+        async with asyncio.timeout(1):
+            await driver.left.wait()
+
+
+@pytest.mark.parametrize("face", FACES)
+async def test_is_cut_with_an_error_when_the_gateway_ends(face: str) -> None:
+    async def endless(_: Request) -> AsyncIterator[Delta]:
+        yield TextDelta("word ")
+        await asyncio.Event().wait()
+
+    async with (
+        gateway(Played(endless)) as served,
+        served.client() as client,
+        client.stream("POST", PATHS[face], json=body(face)) as answer,
+    ):
+        pieces = answer.aiter_raw()
+        await anext(pieces)
+        served.exchanges.cut()
+        rest = b"".join([piece async for piece in pieces])
+    assert b"shutting down" in rest
+    assert served.book.entries[0].ending == "cut"
+
+
+async def test_tells_a_client_to_come_back_that_would_wait_for_long() -> None:
+    async def waiting(_: Request) -> AsyncIterator[Delta]:
+        await notify(Waiting("for its minute", 45))
+        await asyncio.Event().wait()
+        yield
+
+    async with gateway(Played(waiting)) as served, served.client() as client:
+        answer = await client.post(PATHS["openai"], json=body("openai"))
+    assert answer.status_code == 429
+    assert answer.headers["retry-after"] == "45"
+    assert served.book.entries[0].ending == "failed"
+
+
+async def test_does_not_wait_for_a_place_for_longer_than_it_may() -> None:
+    async def waiting(_: Request) -> AsyncIterator[Delta]:
+        await notify(Waiting("for a free account", 0))
+        await asyncio.Event().wait()
+        yield
+
+    async with gateway(Played(waiting), longest_wait=0.05) as served, served.client() as client:
+        answer = await client.post(PATHS["openai"], json=body("openai"))
+    assert answer.status_code == 429
+
+
+async def test_a_wait_that_is_over_in_time_is_none() -> None:
+    async def waiting(_: Request) -> AsyncIterator[Delta]:
+        await notify(Waiting("for a free account", 0))
+        await notify(Going())
+        await asyncio.sleep(0.1)
+        yield TextDelta("hello")
+        yield Finish("stop", USAGE)
+
+    async with gateway(Played(waiting), longest_wait=0.05) as served, served.client() as client:
+        answer = await client.post(PATHS["openai"], json=body("openai"))
+    assert answer.status_code == 200
+    assert served.places.held == 0
+
+
+async def test_a_retry_that_is_far_away_is_left_to_the_client() -> None:
+    error = ProviderError("too many", status=429, retry_after=90)
+
+    async def retrying(_: Request) -> AsyncIterator[Delta]:
+        await notify(Retrying(error, 90))
+        yield TextDelta("never")
+
+    async with gateway(Played(retrying)) as served, served.client() as client:
+        answer = await client.post(PATHS["anthropic"], json=body("anthropic"))
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "90")
+    assert served.book.entries[0].status == 429
+
+
+async def test_gives_a_call_its_seal_back() -> None:
+    asked: list[Request] = []
+
+    async def calling(request: Request) -> AsyncIterator[Delta]:
+        asked.append(request)
+        yield ToolCallDelta(ToolCall("weather", {"place": "Skellig"}, signature="c2VhbA=="))
+        yield Finish("tool_call", USAGE)
+
+    async with gateway(Played(calling)) as served, served.client() as client:
+        first = (await client.post(PATHS["openai"], json=body("openai"))).text
+        chunks = [json.loads(line[6:]) for line in first.splitlines() if line.startswith("data: {")]
+        [call] = [call for each in chunks for call in each["choices"][0]["delta"].get("tool_calls", [])]
+        turns = [
+            {"role": "user", "content": "Hello"},
+            {"role": "assistant", "content": None, "tool_calls": [{**call, "type": "function"}]},
+            {"role": "tool", "tool_call_id": call["id"], "content": "rain"},
+        ]
+        await client.post(PATHS["openai"], json={"model": "m-1", "messages": turns})
+    [sealed] = [part for message in asked[1].messages for part in message.parts if isinstance(part, ToolCall)]
+    assert sealed.signature == "c2VhbA=="
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("/v1/messages", b"{"),
+        ("/v1/messages", b"[]"),
+        ("/v1/messages", b'{"model": "m", "messages": []}'),
+        ("/v1/messages", b'{"model": "m", "messages": ' + b"[" * 100_000),
+        ("/v1/messages", b"\xff\xfe"),
+        ("/v1/chat/completions", b'{"model": 7, "messages": "x"}'),
+        ("/v1beta/models/m:generateContent", b'{"contents": 5}'),
+    ],
+)
+async def test_refuses_bodies_that_nobody_can_read(path: str, content: bytes) -> None:
+    async with gateway(Played(words)) as served, served.client() as client:
+        answer = await client.post(path, content=content)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["message"]
+    assert served.book.entries[0].ending == "refused"
+
+
+async def test_names_from_clients_break_no_header() -> None:
+    async with gateway(Played(failing(RefusedError("no", status=404)))) as served, served.client() as client:
+        asked = {**body("openai"), "model": "m\r\nset-cookie: x=1\x00é"}
+        answer = await client.post(PATHS["openai"], json=asked)
+    assert "set-cookie" not in answer.headers
+    assert answer.status_code == 404
+    assert len(served.book.entries) == 1
+
+
+@pytest.mark.parametrize("path", ["/v1/messages", "/v1/chat/completions", "/v1beta/models/m:generateContent"])
+async def test_says_which_method_is_taken(path: str) -> None:
+    async with gateway(Played(words)) as served, served.client() as client:
+        answer = await client.get(path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
+    assert served.book.entries == []
+
+
+async def test_leaves_nothing_behind_of_500_clients_that_leave_at_random_moments() -> None:
+    chance = random.Random(6)
+
+    async def unsteady(_: Request) -> AsyncIterator[Delta]:
+        await asyncio.sleep(chance.random() / 20)
+        await notify(ROUTED)
+        for _each in range(chance.randrange(1, 20)):
+            yield TextDelta("word ")
+            await asyncio.sleep(chance.random() / 200)
+        yield Finish("stop", USAGE)
+
+    async def visit(served: Served, face: str) -> None:
+        streamed = chance.random() < 0.8
+        path = PATHS[face] if streamed else PATHS[face].replace("streamGenerateContent", "generateContent")
+        sent = json.dumps(body(face, streamed=streamed)).encode()
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rpartition(":")[2]))
+        writer.write(b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (path.encode(), len(sent), sent))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(chance.random() / 8):
+                while await reader.read(100):
+                    pass
+        writer.transport.abort()
+
+    driver = Played(unsteady)
+    async with gateway(driver) as served:
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(500):
+                tasks.create_task(visit(served, FACES[number % 4]))
+                await asyncio.sleep(0)
+        await wait_until(lambda: len(served.book.entries) == 500)
+    assert (driver.under_way, served.places.held, served.exchanges.in_flight()) == (0, 0, [])
+    endings = Counter(entry.ending for entry in served.book.entries)
+    assert set(endings) <= {"done", "left"}
+    assert min(endings["done"], endings["left"]) > 50
+    asked = [entry for entry in served.book.entries if entry.provider is not None]
+    assert all(entry.usage.input and entry.cost_usd for entry in asked)
+    assert len(served.places.spent) == len([entry for entry in served.book.entries if entry.model])
