@@ -7,8 +7,15 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from boticelli_cli.errors import QuotaError
+from boticelli_cli.errors import ProviderError
 from boticelli_cli.gateway.base import Admission, Gatekeeper
+from boticelli_cli.gateway.refusals import (
+    day_is_spent,
+    too_many_at_once,
+    too_many_requests,
+    too_many_tokens,
+    total_is_spent,
+)
 from boticelli_cli.grants import Grant
 from boticelli_cli.routing.window import SPAN
 from boticelli_cli.sharing.leases import CLOCK, LEASE, Lease, Leases
@@ -40,8 +47,6 @@ return {{'admitted', '0'}}
 )
 
 _KEPT_DAYS = 2
-_SOON = 1.0
-"""Seconds after which to come again, where nobody can tell when a request under way will end."""
 
 
 class SharedGatekeeper:
@@ -123,23 +128,19 @@ class SharedGatekeeper:
             self._tallies.add(day, cost_usd, expires=expires)
             self._tallies.add(self._total(place), cost_usd)
 
-    def _refusal(self, grant: Grant, what: str, seconds: float) -> QuotaError:
-        now = self._clock()
+    def _refusal(self, grant: Grant, what: str, seconds: float) -> ProviderError:
         match what:
             case "total":
-                return _error(f"key '{grant.name}' has spent its {grant.usd_total:,g} USD")
+                return total_is_spent(grant)
             case "day":
-                sentence = f"key '{grant.name}' has spent its {grant.usd_per_day:,g} USD of the day"
-                return _error(sentence, _midnight(now), now)
+                now = self._clock()
+                return day_is_spent(grant, _midnight(now), now)
             case "under way":
-                sentence = f"key '{grant.name}' has {grant.max_concurrent} requests under way, as many as it may"
-                return _error(sentence, now + _SOON, now)
+                return too_many_at_once(grant)
             case "tokens":
-                sentence = f"key '{grant.name}' has used its {grant.tpm:,} tokens of the minute"
-                return _error(sentence, now + seconds, now)
+                return too_many_tokens(grant, seconds)
             case _:
-                sentence = f"key '{grant.name}' has made its {grant.rpm:,} requests of the minute"
-                return _error(sentence, now + seconds, now)
+                return too_many_requests(grant, seconds)
 
     def _lease_of(self, place: "_Place") -> Lease | None:
         return None if place.grant.max_concurrent is None else Lease(self._leases, self._under_way(place), place.id)
@@ -188,14 +189,6 @@ class _Admission:
     def spend(self, tokens: int, cost_usd: float | None) -> None:
         self._here.spend(tokens, cost_usd)
         self._spend(self._place, tokens, cost_usd)
-
-
-def _error(sentence: str, until: float | None = None, now: float = 0.0) -> QuotaError:
-    if until is None:
-        return QuotaError(sentence, status=429)
-    return QuotaError(
-        sentence, status=429, resets_at=datetime.fromtimestamp(until, UTC), retry_after=round(until - now, 1)
-    )
 
 
 def _midnight(now: float) -> float:

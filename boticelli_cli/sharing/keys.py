@@ -71,6 +71,12 @@ class SharedKeys:
             self._remember(digest, found)
         return found
 
+    async def named(self, name: str) -> tuple[Grant, ...]:
+        """What the keys of a name grant: those issued here, and those of others that have been shown here."""
+        grants = await self._local.named(name)
+        shown = (found.grant for found in self._found.values() if found.grant is not None)
+        return (*grants, *(grant for grant in shown if grant.name == name and grant not in grants))
+
     def publish(self, grants: Iterable[Grant]) -> None:
         """Have other gateways know the keys that are known here, all of them; those that were before are revoked."""
         known = {grant.sha256: grant for grant in grants}

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import redis.asyncio
 
-from boticelli_cli.errors import QuotaError
+from boticelli_cli.errors import ProviderError
 from boticelli_cli.grants import Grant
 from boticelli_cli.sharing.gateways import Gateways
 from tests.sharing.test_gatekeeper import Here
@@ -23,7 +23,7 @@ async def race(url: str, prefix: str) -> tuple[int, int]:
         async def run() -> None:
             nonlocal most, entered
             for _ in range(_ROUNDS):
-                with suppress(QuotaError):
+                with suppress(ProviderError):
                     async with gatekeeper.admitted(Grant("ci", "0" * 64, max_concurrent=3), "r", 1):
                         most = max(most, await client.incr(counter))
                         entered += 1

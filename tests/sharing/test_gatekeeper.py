@@ -4,12 +4,11 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from boticelli_cli.errors import QuotaError
+from boticelli_cli.errors import ProviderError
 from boticelli_cli.gateway.base import Admission
 from boticelli_cli.grants import Grant
 from boticelli_cli.sharing.gatekeeper import SharedGatekeeper
@@ -30,7 +29,7 @@ class Here:
     @asynccontextmanager
     async def admitted(self, grant: Grant, request_id: str, tokens: int) -> AsyncIterator[Admission]:
         if self.most is not None and self.running >= self.most:
-            raise QuotaError("too many here", status=429)
+            raise ProviderError("too many here", status=429)
         self.running += 1
         self.came += 1
         try:
@@ -54,13 +53,13 @@ async def two(url: str, prefix: str, **options: Any) -> AsyncIterator[tuple[Shar
 
 async def passes(
     gatekeeper: SharedGatekeeper, grant: Grant, tokens: int = 10, *, used: int | None = None, usd: float | None = None
-) -> QuotaError | None:
+) -> ProviderError | None:
     """Go in and out; why not, where that is not allowed."""
     try:
         async with gatekeeper.admitted(grant, "r", tokens) as admission:
             if used is not None or usd is not None:
                 admission.spend(tokens if used is None else used, usd)
-    except QuotaError as error:
+    except ProviderError as error:
         return error
     return None
 
@@ -69,7 +68,7 @@ async def enter(stack: AsyncExitStack, gatekeeper: SharedGatekeeper, grant: Gran
     """Go in, as soon as there is a place, and stay."""
 
     async def try_it() -> bool:
-        with suppress(QuotaError):
+        with suppress(ProviderError):
             await stack.enter_async_context(gatekeeper.admitted(grant, "r", 1))
             return True
         return False
@@ -94,7 +93,7 @@ async def test_lets_one_of_two_racing_gateways_have_the_last_place(server: Redis
             async with AsyncExitStack() as race:
                 entering = (race.enter_async_context(each.admitted(grant, "r", 1)) for each in (one, other))
                 ended = await asyncio.gather(*entering, return_exceptions=True)
-                [refused] = [each for each in ended if isinstance(each, QuotaError)]
+                [refused] = [each for each in ended if isinstance(each, ProviderError)]
                 assert len([each for each in ended if not isinstance(each, BaseException)]) == 1
                 assert (refused.status, refused.retry_after) == (429, 1.0)
             await until(lambda: is_allowed(one, grant))
@@ -190,10 +189,8 @@ async def test_counts_requests_of_a_minute_over_all_gateways(server: RedisServer
         for error in refused:
             assert error.status == 429
             assert error.retry_after is not None
-            assert error.resets_at is not None
             assert 55 < error.retry_after <= 61
-            assert 50 < (error.resets_at - datetime.now(UTC)).total_seconds() <= 61
-            assert "requests of the minute" in str(error)
+            assert "5 requests a minute" in str(error)
         assert await is_allowed(both[0], Grant("another", "1" * 64, rpm=5))
 
 
@@ -203,7 +200,7 @@ async def test_counts_tokens_as_they_are_expected_and_then_as_they_were(server: 
         async with one.admitted(grant, "r", 90) as admission:
             error = await passes(other, grant, 20)
             assert error is not None
-            assert "100 tokens of the minute" in str(error)
+            assert "100 tokens a minute" in str(error)
             admission.spend(30, None)
             await until(lambda: is_allowed(other, grant))
         assert await passes(one, grant, 61) is not None
