@@ -32,8 +32,6 @@ from boticelli_cli.runs.media_folder import MediaFolder
 from boticelli_cli.runs.plan import Plan, describe_plan, make_plan, pick, plan_json, planned_acts
 
 if TYPE_CHECKING:
-    from boticelli_cli.gateway.options import GatewayOptions, GatewayParts
-    from boticelli_cli.gateway.stopping import Stopping
     from boticelli_cli.narrative.load import Loaded as Loaded
 
 __all__ = [
@@ -49,7 +47,6 @@ __all__ = [
     "check",
     "config_files",
     "environment",
-    "gateway",
     "load",
     "media_folders",
     "narrative_schema",
@@ -295,31 +292,6 @@ def media_folders(run: str, named: Path | None) -> list[MediaFolder]:
     """Where the media that a run makes are kept: in the folder that somebody named, then in our own."""
     own = MediaFolder(media_folder(environment()) / run, private=True)
     return [own] if named is None else [MediaFolder(named), own]
-
-
-def gateway(options: "GatewayOptions", stopping: "Stopping") -> "GatewayParts":
-    """The gateway, joined of its parts, as the configuration and `options` want it. Raises ConfigError, UsageError.
-
-    Nothing has been opened: that is done by entering `opened()`, in an event loop.
-    """
-    from contextlib import nullcontext
-
-    from starlette.applications import Starlette
-    from starlette.responses import JSONResponse
-    from starlette.routing import Route
-
-    from boticelli_cli.gateway.bounds import BoundedBodies
-    from boticelli_cli.gateway.options import GatewayParts
-
-    async def health(_: Any) -> JSONResponse:
-        return JSONResponse({"healthy": True})
-
-    async def ready(_: Any) -> JSONResponse:
-        return JSONResponse({"ready": not stopping.is_draining}, 503 if stopping.is_draining else 200)
-
-    read_config(environment(), Path())
-    pages = Starlette(routes=[Route("/health", health), Route("/ready", ready)])
-    return GatewayParts(BoundedBodies(pages, options.bodies), nullcontext)
 
 
 def config_files() -> tuple[Path, ...]:

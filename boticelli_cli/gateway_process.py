@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from socket import socket
+from typing import Any
 
-from boticelli_cli import app
-from boticelli_cli.app import environment
+from boticelli_cli.config import environment, read_config
 from boticelli_cli.errors import UsageError
 from boticelli_cli.gateway.bounds import BodyBounds
 from boticelli_cli.gateway.listening import Listening, address_of, allow_many_files, bind, is_loopback, tls_context
@@ -13,8 +14,27 @@ from boticelli_cli.gateway.options import GatewayOptions, GatewayParts, LogForma
 from boticelli_cli.gateway.server import new_loop, serve
 from boticelli_cli.gateway.stopping import INTERRUPTED, Stopping
 from boticelli_cli.gateway.workers import draining_with_parent, inherited, supervise, tell_parent
+from boticelli_cli.serving import gateway
 
-__all__ = ["BodyBounds", "GatewayOptions", "Listening", "LogFormat", "new_loop", "run_gateway"]
+__all__ = ["BodyBounds", "GatewayOptions", "Listening", "LogFormat", "configured", "new_loop", "run_gateway"]
+
+
+def configured() -> dict[str, Any]:
+    """What the user's configuration says for options of the command, by their names; `None` where it says nothing.
+
+    Raises ConfigError.
+    """
+    settings = read_config(environment(), Path()).gateway
+    return {
+        "host": settings.host,
+        "port": settings.port,
+        "redis": settings.redis,
+        "workers": settings.workers,
+        "grace": settings.grace,
+        "max_body": settings.max_body_mb,
+        "tls_cert": settings.tls_cert,
+        "tls_key": settings.tls_key,
+    }
 
 
 async def run_gateway(
@@ -33,7 +53,7 @@ async def run_gateway(
     sockets = inherited(environment())
     options = replace(options, is_worker=sockets is not None)
     with stopping.heeding_signals():
-        parts = app.gateway(options, stopping)
+        parts = gateway(options, stopping)
         _check(options, parts)
         allow_many_files()
         if sockets is not None:
@@ -48,12 +68,17 @@ async def _serve(options: GatewayOptions, parts: GatewayParts, stopping: Stoppin
         if under_way:
             say(_stops(under_way, options.listening.grace))
 
+    def ready(url: str) -> None:
+        say(_serves(url, parts))
+        for notice in parts.notices:
+            say(notice)
+
     async with parts.opened():
         await serve(
             parts.app,
             options.listening,
             stopping=stopping,
-            on_ready=lambda url: say(_serves(url, parts)),
+            on_ready=ready,
             on_draining=draining,
         )
     return _exit_code(stopping)

@@ -4,20 +4,24 @@ Router → Dispatch → Transformed → Presentable → WithRetries → Pool →
 or a provider, has no need of is left out.
 """
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 from urllib.parse import urlsplit
 
 from boticelli_cli.catalog import EMBEDDED, Call, Catalog
 from boticelli_cli.config import Account, Config, Provider, key_store, state_folder
 from boticelli_cli.drivers.base import Driver
 from boticelli_cli.drivers.unlocked import Unlocked
-from boticelli_cli.errors import CredentialsError, UsageError
+from boticelli_cli.errors import CredentialsError, ProviderError, UsageError
 from boticelli_cli.messages import Request
 from boticelli_cli.routing.dispatch import Dispatch
+from boticelli_cli.routing.estimate import estimate_tokens
 from boticelli_cli.routing.fallback import Router
 
 if TYPE_CHECKING:
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
     from boticelli_cli.routing.roster import Roster
     from boticelli_cli.routing.standings import Standings
 
-__all__ = ["Providers", "accounts_for", "today"]
+__all__ = ["AccountStanding", "Providers", "accounts_for", "today"]
 
 
 def today() -> date:
@@ -36,12 +40,23 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
+@dataclass(frozen=True, slots=True)
+class AccountStanding:
+    """An account, how many requests it has under way, and why it rests, if it does: until then, for this reason."""
+
+    account: Account
+    in_flight: int = 0
+    until: float | None = None
+    reason: str | None = None
+    is_disabled: bool = False
+
+
 class Providers:
     """Makes drivers when they are first asked for, and closes what they opened.
 
-    With `wide`, HTTP clients are those that carry hundreds of streams at once. With `sharing`, accounts are known to be
-    used by other machines too. `warnings` are what people should be told once a run is over: that limits could not be
-    kept, say.
+    With `wide`, HTTP clients are those that carry hundreds of streams at once. With `announced`, it is told of the
+    embedded model too who is asked. With `sharing`, accounts are known to be used by other machines too. `warnings` are
+    what people should be told once a run is over: that limits could not be kept, say.
     """
 
     def __init__(
@@ -51,6 +66,7 @@ class Providers:
         environ: Mapping[str, str],
         *,
         wide: bool = False,
+        announced: bool = False,
         sharing: "Sharing | None" = None,
     ) -> None:
         self._config = config
@@ -58,6 +74,7 @@ class Providers:
         self._state = state_folder(environ)
         self._store = key_store(environ)
         self._wide = wide
+        self._announced = announced
         self._sharing = sharing
         self.warnings: list[str] = []
         self._begin()
@@ -65,6 +82,7 @@ class Providers:
     def _begin(self) -> None:
         self._ledger: Ledger | None = None
         self._standings: dict[str, tuple[Roster, Standings]] = {}
+        self._counters: dict[str, Counting] = {}
         self._closing = AsyncExitStack()
         self._router = Router(
             Dispatch(self._catalog, self._make, today=today()),
@@ -85,6 +103,27 @@ class Providers:
             return "unknown"
         return self._catalog.place(decision.chain[0]).provider if decision.is_by_name else "unknown"
 
+    async def count_tokens(self, request: Request) -> int:
+        """How many tokens a request's input has: as the provider of the first model counts it is put to, else a guess.
+
+        Raises UsageError for a model that is nobody's.
+        """
+        model = self._catalog.resolve(self._router.decide(request).chain[0], today()).model
+        placed = self._catalog.place(model)
+        if placed.provider != EMBEDDED and self._config.providers[placed.provider].dialect != "openai":
+            with suppress(ProviderError):
+                driver = await self._counter(self._config.providers[placed.provider])
+                return await driver.count_tokens(replace(request, model=placed.name))
+        return estimate_tokens(request)
+
+    def standings(self) -> list[AccountStanding]:
+        """The accounts that can be asked, and how each stands just now."""
+        return [
+            _standing(account, self._standings.get(account.provider))
+            for account in self._config.accounts
+            if account.is_given and account.lacks is None
+        ]
+
     async def aclose(self) -> None:
         """Close all connections. What is asked afterwards opens new ones."""
         closing = self._closing
@@ -93,9 +132,7 @@ class Providers:
 
     def _make(self, name: str, call: Call) -> Driver:
         if name == EMBEDDED:
-            from boticelli_cli.drivers.rehearsal import Rehearsal
-
-            return Rehearsal()
+            return self._embedded()
         from boticelli_cli.account_drivers import Locked
         from boticelli_cli.drivers.presentable import Presentable
         from boticelli_cli.routing.accounts import Pool
@@ -118,6 +155,15 @@ class Providers:
             driver = Transformed(driver, name, named, dialect=provider.dialect)
         return driver
 
+    def _embedded(self) -> Driver:
+        from boticelli_cli.drivers.rehearsal import Rehearsal
+
+        if not self._announced:
+            return Rehearsal()
+        from boticelli_cli.routing.accounts import Member, Pool
+
+        return Pool([Member(EMBEDDED, Rehearsal(), EMBEDDED)], provider=EMBEDDED)
+
     def _member(self, account: Account, provider: Provider, call: Call) -> "Member":
         from boticelli_cli.limit_states import day_of, has_limits
         from boticelli_cli.routing.accounts import Member
@@ -132,6 +178,13 @@ class Providers:
         if _spends_days(provider):
             driver = WithReset(driver, reset=day_of(provider))
         return Member(account.name, driver, account.known_as, account.priority, account.max_concurrent, delay, look)
+
+    async def _counter(self, provider: Provider) -> "Counting":
+        """A driver that counts tokens, with the first of a provider's accounts."""
+        if provider.name not in self._counters:
+            account = accounts_for(self._config, provider)[0]
+            self._counters[provider.name] = cast("Counting", await self._open(account, provider, "sse"))
+        return self._counters[provider.name]
 
     async def _open(self, account: Account, provider: Provider, call: Call) -> Driver:
         from boticelli_cli.account_drivers import Opener
@@ -188,6 +241,24 @@ class Providers:
         near = self._catalog.nearest(model, provider, today())
         lists = "boticelli models" if provider == asked.dialect else f"boticelli models --refresh --provider {provider}"
         return f"{lists} lists those that there are{near or address}"
+
+
+class Counting(Protocol):
+    """A driver of a provider that counts tokens."""
+
+    async def count_tokens(self, request: Request) -> int: ...
+
+
+def _standing(account: Account, known: "tuple[Roster, Standings] | None") -> AccountStanding:
+    seats = known[0].seats if known is not None else ()
+    seat = next((seat for seat in seats if seat.counted_as == account.known_as), None)
+    if seat is None:
+        return AccountStanding(account)
+    rest, now = seat.standing.whole, asyncio.get_running_loop().time()
+    if rest is None or rest.until <= now:
+        return AccountStanding(account, seat.running)
+    until = None if rest.kind == "disabled" else time.time() + rest.until - now
+    return AccountStanding(account, seat.running, until, rest.reason, rest.kind == "disabled")
 
 
 def _spends_days(provider: Provider) -> bool:

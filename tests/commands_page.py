@@ -8,7 +8,10 @@ from boticelli_cli.cli.main import app
 
 PAGE = Path(__file__).parent.parent / "docs" / "commands.md"
 COMMANDS = ("run", "stream", "check", "graph", "new", "models", "limits", "doctor", "keys", "serve", "schema")
-SUBCOMMANDS = (("keys", "set"), ("keys", "list"), ("keys", "remove"), ("keys", "path"))
+SUBCOMMANDS = (
+    *(("keys", each) for each in ("set", "list", "remove", "path")),
+    *(("serve", "keys"), ("serve", "keys", "new"), ("serve", "keys", "list"), ("serve", "keys", "remove")),
+)
 
 HEAD = """# Commands
 

@@ -71,7 +71,7 @@ MAP: dict[str, set[str]] = {
     },
     "app": {
         *("errors", "messages", "events", "catalog", "fitting", "prices", "config", "narrative"),
-        *("drivers", "routing", "runs", "gateway", "sharing", "listings", "providers", "model_checks"),
+        *("drivers", "routing", "runs", "listings", "providers", "model_checks"),
     },
     "keys": {"errors", "config", "keystore", "limit_states"},
     "gateway_keys": {"errors", "grants", "config", "config_gateway", "issued_keys", "gateway"},
@@ -89,8 +89,14 @@ MAP: dict[str, set[str]] = {
             "routing",
         ),
     },
-    "gateway_process": {"errors", "gateway", "app"},
-    "cli": {"app", "inventory", "keys", "doctor", "gateway_process", "errors", "events", "views"},
+    "serving": {
+        *("errors", "messages", "catalog", "prices", "config", "private_file", "listings", "providers"),
+        *("drivers.base", "routing", "sharing", "gateway", "gateway_keys"),
+    },
+    "gateway_process": {"errors", "config", "gateway", "serving"},
+    "cli": {
+        *("app", "inventory", "keys", "gateway_keys", "gateway_process", "doctor", "errors", "events", "views"),
+    },
     "__init__": {"app", "errors", "events", "messages", "narrative"},
     "__main__": {"cli"},
 }

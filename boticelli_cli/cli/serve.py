@@ -1,16 +1,19 @@
 """`boticelli serve`: the gateway."""
 
 import sys
+from collections.abc import Mapping
 from enum import Enum, StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from boticelli_cli.cli.failures import tell, telling_errors
 from boticelli_cli.cli.options import Quiet, Verbose, global_options
+from boticelli_cli.cli.serve_keys import serve_keys
 
 if TYPE_CHECKING:
+    from boticelli_cli.gateway_process import GatewayOptions
     from boticelli_cli.gateway_process import LogFormat as LogFormatName
 
 __all__ = ["serve"]
@@ -192,30 +195,16 @@ def _serve(
         from boticelli_cli.errors import UsageError
 
         try:
-            from boticelli_cli.gateway_process import BodyBounds, GatewayOptions, Listening, new_loop, run_gateway
+            from boticelli_cli.gateway_process import configured, new_loop, run_gateway
         except ModuleNotFoundError as error:
             hint = "run: pip install 'boticelli[gateway]'"
             raise UsageError(f"the gateway needs '{error.name}', which is not installed", hint=hint) from error
-        trusted = [each.strip() for each in (forwarded_allow_ips or "").split(",") if each.strip()]
-        asked = GatewayOptions(
-            listening=Listening(
-                host=host,
-                port=port,
-                grace=grace,
-                max_connections=max_connections,
-                tls_cert=tls_cert,
-                tls_key=tls_key,
-                trusted_proxies=tuple(trusted or (_THIS_MACHINE if proxy_headers else ())),
-            ),
-            bodies=BodyBounds(most=int(max_body * _MIB)),
-            redis=redis,
-            workers=workers,
-            log_format=_log_format(log_format),
-            log_prompts=log_prompts,
-            rehearse=rehearse,
-        )
+        for name, value in configured().items():
+            source = context.get_parameter_source(name)
+            if value is not None and source is not None and source.name == "DEFAULT":
+                context.params[name] = value
         running = run_gateway(
-            asked,
+            _asked(context.params),
             worker=[sys.executable, "-m", "boticelli_cli", "serve"],
             worker_environ=_as_environment(context),
             say=(lambda _: None) if options.quiet else tell,
@@ -223,7 +212,33 @@ def _serve(
         raise typer.Exit(wait_for(running, loop_factory=new_loop))
 
 
+serve.add_typer(serve_keys, name="keys")
+
 _THIS_MACHINE = ("127.0.0.1", "::1")
+
+
+def _asked(given: Mapping[str, Any]) -> "GatewayOptions":
+    """The options as they were given, or configured."""
+    from boticelli_cli.gateway_process import BodyBounds, GatewayOptions, Listening
+
+    trusted = [each.strip() for each in (given["forwarded_allow_ips"] or "").split(",") if each.strip()]
+    return GatewayOptions(
+        listening=Listening(
+            host=given["host"],
+            port=given["port"],
+            grace=given["grace"],
+            max_connections=given["max_connections"],
+            tls_cert=given["tls_cert"],
+            tls_key=given["tls_key"],
+            trusted_proxies=tuple(trusted or (_THIS_MACHINE if given["proxy_headers"] else ())),
+        ),
+        bodies=BodyBounds(most=int(given["max_body"] * _MIB)),
+        redis=given["redis"],
+        workers=given["workers"],
+        log_format=_log_format(given["log_format"]),
+        log_prompts=given["log_prompts"],
+        rehearse=given["rehearse"],
+    )
 
 
 def _log_format(asked: LogFormat) -> "LogFormatName":

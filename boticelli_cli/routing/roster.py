@@ -160,6 +160,11 @@ class Roster:
         return self._by_name.get(counted_as)
 
     @property
+    def seats(self) -> tuple[Seat, ...]:
+        """All accounts that have been asked for, in that order."""
+        return tuple(self._seats)
+
+    @property
     def running(self) -> int:
         """How many leases are held."""
         return len(self._running)

@@ -15,6 +15,7 @@ from boticelli_cli.wire.gemini_request import (
 from boticelli_cli.wire.gemini_writer import KEEP_ALIVE, StreamWriter, encode_response
 
 __all__ = [
+    "FORWARDING",
     "KEEP_ALIVE",
     "StreamReader",
     "StreamWriter",

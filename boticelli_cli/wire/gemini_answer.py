@@ -158,7 +158,7 @@ class StreamReader:
                 pass
 
     def _finish(self, reason: str | None) -> Finish:
-        return Finish(reason_of(reason, self._called), usage_of(self._usage), self._model, reason)
+        return Finish(reason_of(reason, self._called), self.usage, self._model, reason)
 
     def _blocked(self) -> RefusedError:
         feedback = self._feedback or _Feedback()

@@ -1,6 +1,7 @@
 """`boticelli serve`: as it is started, and as it is stopped."""
 
 import contextlib
+import json
 import re
 import signal
 import socket
@@ -20,7 +21,7 @@ from tests.process import Terminal, start
 @contextlib.contextmanager
 def serving(*arguments: str, env: dict[str, str] | None = None) -> Iterator[tuple[subprocess.Popen[bytes], str, int]]:
     """The command on a free port, what it says first, and the port."""
-    running = start("serve", "--port", "0", *arguments, env=env)
+    running = start("serve", "--port", "0", *arguments, env={"OPENAI_API_KEY": "test-key", **(env or {})})
     try:
         assert running.stderr is not None
         line = running.stderr.readline().decode()
@@ -38,10 +39,11 @@ def test_says_where_it_serves_within_the_bounds_it_was_given_and_stops_with_zero
         url = f"http://127.0.0.1:{port}"
         assert line == f"boticelli serves {url} (no keys: this machine only); try: curl {url}/health\n"
         assert reply(port, "/health")[0] == 200
-        status, body = reply(port, "/health", "content-length: 600000", method="POST")
+        status, body = reply(port, "/v1/messages", "content-length: 600000", method="POST")
         assert (status, "larger than 0.5 MiB" in body) == (413, True)
         running.terminate()
-        assert running.communicate(timeout=10) == (b"", b"")
+        out, err = running.communicate(timeout=10)
+        assert (out, [json.loads(each)["status"] for each in err.splitlines()]) == (b"", [413])
         assert running.returncode == 0
 
 
@@ -54,14 +56,14 @@ def test_ctrl_c_ends_it_without_a_word() -> None:
 
 def test_says_what_it_waits_for_when_it_stops() -> None:
     with serving("--grace", "20") as (running, _, port), Client(port) as client:
-        client.ask("/health", "content-length: 2", "expect: 100-continue", method="POST")
+        client.ask("/v1/messages", "content-length: 2", "expect: 100-continue", method="POST")
         client.hear("100 Continue\r\n\r\n")
         running.terminate()
         assert running.stderr is not None
         said = running.stderr.readline().decode()
         assert said == "boticelli stops; 1 request that is under way has 20 s to end, Ctrl-C ends all at once\n"
         client.say("{}")
-        client.hear("HTTP/1.1 405 ")
+        client.hear("HTTP/1.1 400 ")
         assert running.wait(timeout=10) == 0
 
 
@@ -172,3 +174,15 @@ def test_loads_no_server_before_it_serves() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_the_configuration_says_what_the_command_line_does_not(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(exist_ok=True)
+    (home / "config.yaml").write_text("gateway: {max_body_mb: 1, grace: 3, host: localhost}\n")
+    with serving() as (_, line, port):
+        assert line.startswith("boticelli serves http://localhost:")
+        assert reply(port, "/v1/messages", "content-length: 2000000", method="POST")[0] == 413
+    with serving("--host", "127.0.0.1", env={"BOTICELLI_SERVE_MAX_BODY": "3"}) as (_, line, port):
+        assert line.startswith("boticelli serves http://127.0.0.1:")
+        assert reply(port, "/v1/messages", "content-length: 3500000", method="POST")[0] == 413

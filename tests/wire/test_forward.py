@@ -56,7 +56,7 @@ ANTHROPIC = Dialect(
     "anthropic",
     anthropic.FORWARDING.reader,
     anthropic.StreamReader,
-    lambda: anthropic.StreamWriter("claude", message_id="msg_1"),
+    lambda: anthropic.StreamWriter("claude", id="msg_1"),
     spoken_anthropic.streams(),
     named(type="message_start", message={"model": "claude", "usage": {"input_tokens": 7, "output_tokens": 1}})
     + named(type="ping")
