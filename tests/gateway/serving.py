@@ -1,7 +1,7 @@
 """A gateway for tests, on a free port of this machine, around any driver."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -87,6 +87,7 @@ async def gateway(
     models: Sequence[ServedModel] = (),
     longest_wait: float = 30.0,
     keep_alive: float = 15.0,
+    count: Callable[[Request], Awaitable[int]] | None = None,
 ) -> AsyncIterator[Served]:
     """A gateway around a driver, until the context is left."""
     places, book, door = Places(), Book(), door or OpenDoor()
@@ -102,10 +103,10 @@ async def gateway(
         keep_alive=keep_alive,
     )
 
-    async def count(request: Request) -> int:
+    async def guess(request: Request) -> int:
         return estimate_tokens(request)
 
-    app = Gateway(exchanges, door=door, models=lambda: models, count=count)
+    app = Gateway(exchanges, door=door, models=lambda: models, count=count or guess)
     async with listening(app) as url:
         yield Served(url, exchanges, places, book)
 

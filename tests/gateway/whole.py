@@ -1,0 +1,186 @@
+"""The whole of it for tests with the vendors' own clients: a gateway, real drivers behind it, a fake of each provider.
+
+    with running(folder) as whole:
+        whole.anthropic.messages.create(model=MODELS["gemini"], …)
+
+It all runs in one thread beside the test's, so that clients may block.
+"""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+from anthropic import Anthropic
+from google import genai
+from google.genai.types import HttpOptions
+from openai import OpenAI
+
+from boticelli_cli.catalog import Catalog
+from boticelli_cli.config import read_config
+from boticelli_cli.providers import Providers
+from boticelli_cli.serving import served_models
+from tests.fakes.anthropic import FakeAnthropic
+from tests.fakes.bedrock import TOKEN, FakeBedrock
+from tests.fakes.behaviours import Behaviour
+from tests.fakes.gemini import FakeGemini
+from tests.fakes.openai import FakeOpenAI
+from tests.fakes.playing import Playing
+from tests.gateway.serving import Served, gateway
+
+MODELS = {
+    "anthropic": "claude-haiku-5-5",
+    "openai": "gpt-5.2",
+    "gemini": "gemini-3.8-flash",
+    "invoke": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "converse": "amazon.nova-pro-v1:0",
+    "openrouter": "openrouter/anthropic/claude-sonnet-5",
+}
+"""A model of each dialect that is spoken upstream: Bedrock speaks two, OpenRouter its own kind of OpenAI's."""
+
+UPSTREAMS = tuple(MODELS)
+DIALECTS = UPSTREAMS[:5]
+
+_CONFIG = """
+providers:
+  openrouter: {{dialect: openai, base_url: {openrouter}/v1, api_key: test-key, transformers: [openrouter]}}
+"""
+
+
+@dataclass
+class Whole:
+    """A gateway that runs. `fakes` are the services behind it, by the names of `MODELS`; the clients are the vendors'."""
+
+    served: Served
+    fakes: Mapping[str, Playing]
+    loop: asyncio.AbstractEventLoop
+    folder: Path
+    anthropic: Anthropic = field(init=False)
+    openai: OpenAI = field(init=False)
+    gemini: genai.Client = field(init=False)
+    http: httpx.Client = field(init=False)
+
+    @property
+    def url(self) -> str:
+        return self.served.url
+
+    def plays(self, upstream: str, behaviour: Behaviour | str, *, prompt: str = "", times: int = 1) -> None:
+        """Have a service behave so for the next request of this prompt."""
+        self.fakes[upstream].script.append(behaviour, model=_own_name(upstream), prompt=prompt, times=times)
+
+    def heard(self, upstream: str) -> Any:
+        """The last request that a service was sent."""
+        return self.fakes[upstream].requests[-1]
+
+    @contextmanager
+    def afresh(self) -> Iterator["Whole"]:
+        """Another gateway before the same services, which knows nothing of what went wrong so far."""
+        whole = asyncio.run_coroutine_threadsafe(_entered(_gateway(self.fakes, self.folder)), self.loop).result()
+        served, leave = whole
+        try:
+            with _with_clients(Whole(served, self.fakes, self.loop, self.folder)) as afresh:
+                yield afresh
+        finally:
+            asyncio.run_coroutine_threadsafe(leave.aclose(), self.loop).result()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Whole]:
+    """A gateway before a fake of each provider, in a thread."""
+    ready: Future[tuple[Whole, asyncio.Event]] = Future()
+
+    async def run() -> None:
+        async with AsyncExitStack() as stack:
+            fakes = await _fakes(stack)
+            served = await stack.enter_async_context(_gateway(fakes, folder))
+            end = asyncio.Event()
+            ready.set_result((Whole(served, fakes, asyncio.get_running_loop(), folder), end))
+            await end.wait()
+
+    def run_all() -> None:
+        try:
+            asyncio.run(run())
+        except BaseException as error:
+            if ready.done():
+                raise
+            ready.set_exception(error)
+
+    thread = threading.Thread(target=run_all, name="whole", daemon=True)
+    thread.start()
+    whole, end = ready.result()
+    try:
+        with _with_clients(whole):
+            yield whole
+    finally:
+        whole.loop.call_soon_threadsafe(end.set)
+        thread.join()
+
+
+async def _fakes(stack: AsyncExitStack) -> dict[str, Playing]:
+    bedrock = await stack.enter_async_context(FakeBedrock())
+    return {
+        "anthropic": await stack.enter_async_context(FakeAnthropic()),
+        "openai": await stack.enter_async_context(FakeOpenAI()),
+        "gemini": await stack.enter_async_context(FakeGemini()),
+        "invoke": bedrock,
+        "converse": bedrock,
+        "openrouter": await stack.enter_async_context(FakeOpenAI(flavour="openrouter")),
+    }
+
+
+@asynccontextmanager
+async def _gateway(fakes: Mapping[str, Playing], folder: Path) -> AsyncIterator[Served]:
+    """A gateway that does not wait: what would be asked again later fails at once."""
+    home = folder / f"home-{len(list(folder.iterdir()))}"
+    home.mkdir()
+    (home / "config.yaml").write_text(_CONFIG.format(openrouter=fakes["openrouter"].url))
+    environ = {"BOTICELLI_HOME": str(home), **_environ(fakes)}
+    config, catalog = read_config(environ, home), Catalog.builtin()
+    providers = Providers(config, catalog.with_providers(config.providers), environ, wide=True, announced=True)
+    models = list(served_models(config, catalog))
+    async with gateway(providers.driver, models=models, count=providers.count_tokens, longest_wait=0.01) as served:
+        try:
+            yield served
+        finally:
+            await providers.aclose()
+
+
+def _environ(fakes: Mapping[str, Playing]) -> dict[str, str]:
+    return {
+        "GEMINI_API_KEY": "test-key",
+        "GOOGLE_GEMINI_BASE_URL": fakes["gemini"].url,
+        "ANTHROPIC_API_KEY": "test-key",
+        "ANTHROPIC_BASE_URL": fakes["anthropic"].url,
+        "OPENAI_API_KEY": "test-key",
+        "OPENAI_BASE_URL": f"{fakes['openai'].url}/v1",
+        "AWS_BEARER_TOKEN_BEDROCK": TOKEN,
+        "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": fakes["invoke"].url,
+        "AWS_REGION": "us-east-1",
+    }
+
+
+@contextmanager
+def _with_clients(whole: Whole) -> Iterator[Whole]:
+    """Clients that do not ask again by themselves."""
+    with ExitStack() as stack:
+        whole.http = stack.enter_context(httpx.Client(base_url=whole.url, timeout=20))
+        whole.anthropic = stack.enter_context(Anthropic(api_key="any", base_url=whole.url, max_retries=0, timeout=20))
+        whole.openai = stack.enter_context(OpenAI(api_key="any", base_url=f"{whole.url}/v1", max_retries=0, timeout=20))
+        whole.gemini = genai.Client(api_key="any", http_options=HttpOptions(base_url=whole.url, timeout=20_000))
+        stack.callback(whole.gemini.close)
+        yield whole
+
+
+async def _entered(context: Any) -> tuple[Served, AsyncExitStack]:
+    stack = AsyncExitStack()
+    return await stack.enter_async_context(context), stack
+
+
+def _own_name(upstream: str) -> str:
+    """What a model is called where it is at home."""
+    return MODELS[upstream].removeprefix("openrouter/")
