@@ -22,13 +22,14 @@ class GeminiFace:
 
     def read(self, call: Call) -> Asked:
         request = gemini.decode_request(call.body, call.target.model)
+        request = replace(request, dialect=self.name, original=Original("gemini", call.body))
         streamed = call.target.action == "stream"
         is_array = streamed and call.query.get("alt") != "sse"
         original = None if is_array else Original(self.name, call.body)  # upstream it is events that are asked for
         return Asked(replace(request, dialect=self.name, original=original), streamed=streamed, is_array=is_array)
 
     def read_count(self, call: Call) -> Request:
-        return gemini.decode_count_request(call.body, call.target.model)
+        return replace(gemini.decode_count_request(call.body, call.target.model), dialect=self.name)
 
     def content_type(self, asked: Asked) -> str:
         return "text/event-stream" if asked.streamed and not asked.is_array else "application/json; charset=UTF-8"
