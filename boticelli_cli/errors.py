@@ -10,6 +10,7 @@
     │   ├── CredentialsError  … there is no key, or it was refused: give another
     │   ├── QuotaError        … a day's quota is spent: wait for its reset
     │   ├── RefusedError      … it will not answer this, however often it is asked: change what is asked
+    │   │   └── KeptElsewhereError  … as it builds on what another provider keeps: say all of it
     │   ├── UnreachableError  … no connection came about
     │   ├── NoAnswerError     … nothing arrived in time
     │   └── StreamError       … after part of the answer had arrived
@@ -32,6 +33,7 @@ __all__ = [
     "ConfigError",
     "CredentialsError",
     "InputError",
+    "KeptElsewhereError",
     "NarrativeError",
     "NoAnswerError",
     "Problem",
@@ -160,6 +162,19 @@ class RefusedError(ProviderError):
     """The provider refuses what is asked: a model that it does not have, a blocked prompt, too long a context."""
 
     kind: ClassVar[str] = "refused"
+
+
+class KeptElsewhereError(RefusedError):
+    """A request builds on what a provider keeps, a `feature` of its dialect, and whoever is to answer has not got it.
+
+    `code` is what its dialect calls the reason, where that was told.
+    """
+
+    def __init__(self, feature: str, message: str | None = None, *, code: str | None = None, **facts: Any) -> None:
+        otherwise = f"'{feature}' is kept by another provider than the one that is to answer; send all of it"
+        super().__init__(message or otherwise, **facts)
+        self.feature = feature
+        self.code = code
 
 
 class UnreachableError(ProviderError):

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from boticelli_cli.catalog import EMBEDDED, Catalog, PlacedModel
 from boticelli_cli.drivers.base import Driver, FallingBack, Going, notify
-from boticelli_cli.errors import CredentialsError, ProviderError, UsageError
+from boticelli_cli.errors import CredentialsError, KeptElsewhereError, ProviderError, UsageError
 from boticelli_cli.messages import Delta, Request, Response, Thought, ToolCall, deltas_of
 from boticelli_cli.routes import Chain, Routes
 from boticelli_cli.routing.budget import budget_of
@@ -20,6 +20,10 @@ __all__ = ["Router"]
 
 _LONGEST = 160
 """Characters of an error's message that are told of it beside another."""
+
+_KEPT = frozenset({"thread", "cachedContent"})
+"""Options that stand for contents which a provider keeps: Anthropic's threads of messages (a beta of 2026-08-12), and
+Gemini's caches."""
 
 Result = TypeVar("Result")
 
@@ -121,8 +125,14 @@ class Router:
         return result
 
     def _told(self, request: Request, target: str, first: str) -> Request:
-        """A request as a target is told it, with the dialect of its options and seals where that is another's."""
-        dialect = request.dialect or (None if request.original is None else request.original.dialect)
+        """A request as a target is told it, with the dialect of its options and seals where that is another's.
+
+        Raises KeptElsewhereError for one that it would not understand.
+        """
+        dialect = request.dialect
+        if dialect is not None and dialect != self._dialect_of(self._catalog.place(target).provider):
+            for option in _KEPT.intersection(request.options):
+                raise KeptElsewhereError(option)
         if dialect is None and (request.options or _is_sealed(request)):
             words = self._dialect_of((self._placed(request.model) or self._catalog.place(first)).provider)
             dialect = words if words != self._dialect_of(self._catalog.place(target).provider) else None

@@ -7,7 +7,14 @@ from typing import Any, Final
 
 import msgspec
 
-from boticelli_cli.errors import BoticelliError, CredentialsError, ProviderError, QuotaError, RefusedError
+from boticelli_cli.errors import (
+    BoticelliError,
+    CredentialsError,
+    KeptElsewhereError,
+    ProviderError,
+    QuotaError,
+    RefusedError,
+)
 from boticelli_cli.wire.body import encode_json
 from boticelli_cli.wire.failure import FINAL, LATER, REFUSED_HINT, phrase, seconds, status_of, without_secrets
 
@@ -32,6 +39,8 @@ def decode_error(
     message = without_secrets(said.message) or phrase(status)
     if status == 401:
         return CredentialsError(f"the key was refused: {message}", provider=PROVIDER, status=status, hint=KEY_HINT)
+    if (code := said.code) is not None and code.startswith("thread_"):
+        return KeptElsewhereError("thread", message, code=code, provider=PROVIDER, status=status)
     if _is_spent(status, said):
         return _spent(status, said, message)
     if status == 403:
@@ -64,6 +73,8 @@ def encode_error(error: BoticelliError) -> tuple[int, bytes]:
     status = 402 if isinstance(error, QuotaError) and not is_ours else status_of(error)
     kind = _KINDS.get(status) or ("invalid_request_error" if status < 500 else "api_error")
     said: dict[str, Any] = {"type": kind, "message": error.message}
+    if isinstance(error, KeptElsewhereError) and error.feature == "thread":  # clients then send it all by themselves
+        said["details"] = {"error_code": error.code or "thread_unsupported_request", "unsupported": []}
     return status, encode_json({"type": "error", "error": said})
 
 
@@ -99,6 +110,12 @@ class _Said(msgspec.Struct):
     message: str = ""
     details: _Details | None = None
 
+    @property
+    def code(self) -> str | None:
+        """What the details call it."""
+        code = self.details.error_code if self.details is not None else None
+        return code if isinstance(code, str) else None
+
 
 class _Plain(msgspec.Struct):
     """What is left to read when the details are not as they should be."""
@@ -127,10 +144,9 @@ def _said(body: bytes) -> _Said:
 
 def _is_spent(status: int, said: _Said) -> bool:
     """Whether no short wait helps. Credit that is spent comes as an invalid request, told by its words alone."""
-    code = said.details.error_code if said.details is not None else None
     return (
         status == 402
-        or (isinstance(code, str) and code.endswith("spend_limit_reached"))
+        or (said.code or "").endswith("spend_limit_reached")
         or (status in (400, 403, 429) and _SPENT.search(said.message) is not None)
     )
 

@@ -20,6 +20,8 @@ _REQUEST = _COUNTED | frozenset(
     "max_tokens stream stop_sequences metadata service_tier container inference_geo speed diagnostics".split()
 )
 
+_THREAD = frozenset({"thread"})
+
 _MARK = frozenset({"type", "cache_control"})
 _BLOCKS = {
     "text": _MARK | {"text", "citations"},
@@ -51,7 +53,9 @@ def check_request(asked: Asked, model: Model, *, counts: bool = False) -> None:
 
 def _check(asked: Asked, model: Model, *, counts: bool) -> None:
     body = asked.content
-    _check_fields(body, _COUNTED if counts else _REQUEST | _SAMPLING, "")
+    betas = _THREAD if "message-threads-" in asked.headers.get("anthropic-beta", "") else frozenset[str]()
+    _check_fields(body, _COUNTED if counts else _REQUEST | _SAMPLING | betas, "")
+    _check_thread(body.get("thread"))
     for name in ("messages",) if counts else ("max_tokens", "messages"):
         if name not in body:
             raise ApiError(400, f"{name}: Field required")
@@ -65,6 +69,13 @@ def _check(asked: Asked, model: Model, *, counts: bool) -> None:
         raise ApiError(400, "tool_choice: forced tool use is not supported for this model.")
     _check_tools(body)
     check_messages(asked, model)
+
+
+def _check_thread(thread: Json | None) -> None:
+    """Threads may be begun, but none is ever found again."""
+    if (thread or {}).get("type") == "continue":
+        details = {"error_code": "thread_not_found"}
+        raise ApiError(404, "thread not found", details=details)
 
 
 def _check_fields(value: Any, known: frozenset[str], where: str) -> None:

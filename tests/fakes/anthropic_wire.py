@@ -87,8 +87,17 @@ def tokens_of(block: Json) -> int:
 class ApiError(ServiceError):
     """An error that the service answers with."""
 
-    def __init__(self, status: int, message: str, *, kind: str = "", headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        kind: str = "",
+        headers: Mapping[str, str] | None = None,
+        details: Json | None = None,
+    ) -> None:
         error = {"type": kind or KINDS.get(status, "api_error"), "message": message}
+        error |= {"details": details} if details else {}
         told = {"type": "error", "error": error, "request_id": "req_011CSHoEeqs5C35K2UUqR7Fy"}
         super().__init__(status, message, told, headers)
 
