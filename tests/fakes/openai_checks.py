@@ -18,7 +18,7 @@ _MESSAGE = {
     "system": frozenset("role content name".split()),
     "developer": frozenset("role content name".split()),
     "user": frozenset("role content name".split()),
-    "assistant": frozenset("role content name refusal audio tool_calls function_call".split()),
+    "assistant": frozenset("role content name refusal annotations audio tool_calls function_call".split()),
     "tool": frozenset("role content tool_call_id".split()),
 }
 _PARTS = {

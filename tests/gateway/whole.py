@@ -7,6 +7,7 @@ It all runs in one thread beside the test's, so that clients may block.
 """
 
 import asyncio
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Future
@@ -45,6 +46,51 @@ MODELS = {
 
 UPSTREAMS = tuple(MODELS)
 DIALECTS = UPSTREAMS[:5]
+
+CALLS = (("get_weather", {"city": "Ulm"}), ("get_weather", {"city": "Köln"}))
+"""What a model calls when it is to call two tools at once."""
+
+USED: dict[str, dict[str, Any]] = {
+    "anthropic": {
+        "input_tokens": 10,
+        "cache_read_input_tokens": 30,
+        "cache_creation_input_tokens": 5,
+        "output_tokens": 7,
+    },
+    "invoke": {
+        "input_tokens": 10,
+        "cache_read_input_tokens": 30,
+        "cache_creation_input_tokens": 5,
+        "output_tokens": 7,
+    },
+    "converse": {
+        "inputTokens": 10,
+        "cacheReadInputTokens": 30,
+        "cacheWriteInputTokens": 5,
+        "outputTokens": 7,
+        "totalTokens": 52,
+    },
+    "openai": {
+        "prompt_tokens": 40,
+        "completion_tokens": 7,
+        "total_tokens": 47,
+        "prompt_tokens_details": {"cached_tokens": 30},
+    },
+    "openrouter": {
+        "prompt_tokens": 45,
+        "completion_tokens": 7,
+        "total_tokens": 52,
+        "prompt_tokens_details": {"cached_tokens": 30, "cache_write_tokens": 5},
+    },
+    "gemini": {
+        "promptTokenCount": 40,
+        "cachedContentTokenCount": 30,
+        "candidatesTokenCount": 7,
+        "totalTokenCount": 47,
+    },
+}
+"""What a service says that it has used: 10 tokens of input, 30 read from a cache, and 5 written to it where there is a
+word for that; 7 of output."""
 
 _CONFIG = """
 providers:
@@ -136,9 +182,7 @@ async def _fakes(stack: AsyncExitStack) -> dict[str, Playing]:
 @asynccontextmanager
 async def _gateway(fakes: Mapping[str, Playing], folder: Path) -> AsyncIterator[Served]:
     """A gateway that does not wait: what would be asked again later fails at once."""
-    home = folder / f"home-{len(list(folder.iterdir()))}"
-    home.mkdir()
-    (home / "config.yaml").write_text(_CONFIG.format(openrouter=fakes["openrouter"].url))
+    home = _home(fakes, folder)
     environ = {"BOTICELLI_HOME": str(home), **_environ(fakes)}
     config, catalog = read_config(environ, home), Catalog.builtin()
     providers = Providers(config, catalog.with_providers(config.providers), environ, wide=True, announced=True)
@@ -148,6 +192,13 @@ async def _gateway(fakes: Mapping[str, Playing], folder: Path) -> AsyncIterator[
             yield served
         finally:
             await providers.aclose()
+
+
+def _home(fakes: Mapping[str, Playing], folder: Path) -> Path:
+    """A folder of its own for each gateway: what it remembers of accounts is kept there."""
+    home = Path(tempfile.mkdtemp(dir=folder))
+    (home / "config.yaml").write_text(_CONFIG.format(openrouter=fakes["openrouter"].url))
+    return home
 
 
 def _environ(fakes: Mapping[str, Playing]) -> dict[str, str]:
