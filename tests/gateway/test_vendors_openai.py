@@ -185,12 +185,17 @@ def test_calls_tools_over_several_turns(whole: Whole, upstream: str, manner: str
 
 
 def _as_said(message: Any) -> dict[str, Any]:
-    """A message as it goes back: of what the client's helpers put into it, OpenAI takes nothing."""
-    said = message.to_dict()
-    said.pop("parsed", None)
-    for call in said.get("tool_calls") or ():
-        call["function"].pop("parsed_arguments", None)
-    return {name: value for name, value in said.items() if value is not None}
+    """A message as it goes back: OpenAI takes nothing of what the client's helpers put into it."""
+    said = {"role": "assistant", "content": message.content}
+    calls = [
+        {
+            "id": each.id,
+            "type": "function",
+            "function": {"name": each.function.name, "arguments": each.function.arguments},
+        }
+        for each in message.tool_calls or ()
+    ]
+    return {**said, "tool_calls": calls} if calls else said
 
 
 @every_upstream
