@@ -3,6 +3,7 @@
 import base64
 import binascii
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
 from tests.fakes.gemini_wire import ApiError, Asked, Json, invalid_json, text_of
@@ -129,7 +130,11 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 
 def check_tools(contents: list[Json], model: str) -> None:
-    """Every call is answered in the next turn, and from Gemini 3 on comes back with its signature."""
+    """Every call is answered in the next turn, and from Gemini 3 on comes back with its signature.
+
+    A turn may come in pieces, as google-genai's streamed answers go back.
+    """
+    contents = _combined(contents)
     for before, turn in zip([{}, *contents], contents, strict=False):
         calls = list(_all(before, "functionCall"))
         responses = list(_all(turn, "functionResponse"))
@@ -155,6 +160,12 @@ def check_tools(contents: list[Json], model: str) -> None:
                 "correctly, and missing thought_signature may lead to degraded model performance. Additional data, "
                 f"function call `default_api:{name}`.",
             )
+
+
+def _combined(contents: list[Json]) -> list[Json]:
+    """Consecutive contents of one role are one turn."""
+    turns = groupby(contents, lambda turn: str(turn.get("role", "user")))
+    return [{"role": role, "parts": [part for turn in each for part in turn.get("parts", [])]} for role, each in turns]
 
 
 def _all(turn: Json, name: str) -> Iterator[Json]:

@@ -80,6 +80,7 @@ def test_streams_the_quick_start(whole: Whole, upstream: str) -> None:
     assert (usage.prompt_token_count, usage.candidates_token_count, usage.total_token_count) == (8, 10, 18)
 
 
+@pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
 @every_upstream
 async def test_answers_and_streams_to_the_async_client(whole: Whole, upstream: str) -> None:
     options = types.HttpOptions(base_url=whole.url)
