@@ -9,9 +9,9 @@ It all runs in one thread beside the test's, so that clients may block.
 import asyncio
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from openai import OpenAI
 
 from boticelli_cli.catalog import Catalog
 from boticelli_cli.config import read_config
+from boticelli_cli.gateway.faces.base import ServedModel
 from boticelli_cli.providers import Providers
 from boticelli_cli.serving import served_models
 from tests.fakes.anthropic import FakeAnthropic
@@ -104,6 +105,7 @@ class Whole:
 
     served: Served
     fakes: Mapping[str, Playing]
+    providers: Providers
     loop: asyncio.AbstractEventLoop
     folder: Path
     anthropic: Anthropic = field(init=False)
@@ -123,16 +125,20 @@ class Whole:
         """The last request that a service was sent."""
         return self.fakes[upstream].requests[-1]
 
-    @contextmanager
-    def afresh(self) -> Iterator["Whole"]:
-        """Another gateway before the same services, which knows nothing of what went wrong so far."""
-        whole = asyncio.run_coroutine_threadsafe(_entered(_gateway(self.fakes, self.folder)), self.loop).result()
-        served, leave = whole
-        try:
-            with _with_clients(Whole(served, self.fakes, self.loop, self.folder)) as afresh:
-                yield afresh
-        finally:
-            asyncio.run_coroutine_threadsafe(leave.aclose(), self.loop).result()
+    def forget(self) -> None:
+        """Have the gateway know nothing of what went wrong so far: accounts that rest would not be asked."""
+
+        async def forget() -> None:
+            old = self.providers
+            self.providers, _ = _providers(self.fakes, self.folder)
+            self.served.exchanges.driver = self.providers.driver
+            await old.aclose()
+
+        asyncio.run_coroutine_threadsafe(forget(), self.loop).result()
+
+    async def leave(self) -> None:
+        """Close what the gateway has opened."""
+        await self.providers.aclose()
 
 
 @contextmanager
@@ -143,9 +149,13 @@ def running(folder: Path) -> Iterator[Whole]:
     async def run() -> None:
         async with AsyncExitStack() as stack:
             fakes = await _fakes(stack)
-            served = await stack.enter_async_context(_gateway(fakes, folder))
+            providers, models = _providers(fakes, folder)
+            # It does not wait: what would be asked again later fails at once.
+            joined = gateway(providers.driver, models=models, count=providers.count_tokens, longest_wait=0.01)
+            whole = Whole(await stack.enter_async_context(joined), fakes, providers, asyncio.get_running_loop(), folder)
+            stack.push_async_callback(whole.leave)
             end = asyncio.Event()
-            ready.set_result((Whole(served, fakes, asyncio.get_running_loop(), folder), end))
+            ready.set_result((whole, end))
             await end.wait()
 
     def run_all() -> None:
@@ -179,26 +189,15 @@ async def _fakes(stack: AsyncExitStack) -> dict[str, Playing]:
     }
 
 
-@asynccontextmanager
-async def _gateway(fakes: Mapping[str, Playing], folder: Path) -> AsyncIterator[Served]:
-    """A gateway that does not wait: what would be asked again later fails at once."""
-    home = _home(fakes, folder)
-    environ = {"BOTICELLI_HOME": str(home), **_environ(fakes)}
-    config, catalog = read_config(environ, home), Catalog.builtin()
-    providers = Providers(config, catalog.with_providers(config.providers), environ, wide=True, announced=True)
-    models = list(served_models(config, catalog))
-    async with gateway(providers.driver, models=models, count=providers.count_tokens, longest_wait=0.01) as served:
-        try:
-            yield served
-        finally:
-            await providers.aclose()
-
-
-def _home(fakes: Mapping[str, Playing], folder: Path) -> Path:
-    """A folder of its own for each gateway: what it remembers of accounts is kept there."""
+def _providers(fakes: Mapping[str, Playing], folder: Path) -> tuple[Providers, list[ServedModel]]:
+    """What asks the fakes, and the models that can be asked. What it remembers of accounts is its own."""
     home = Path(tempfile.mkdtemp(dir=folder))
     (home / "config.yaml").write_text(_CONFIG.format(openrouter=fakes["openrouter"].url))
-    return home
+    environ = {"BOTICELLI_HOME": str(home), **_environ(fakes)}
+    config = read_config(environ, home)
+    catalog = Catalog.builtin().with_providers(config.providers)
+    providers = Providers(config, catalog, environ, wide=True, announced=True)
+    return providers, [*served_models(config, catalog)]
 
 
 def _environ(fakes: Mapping[str, Playing]) -> dict[str, str]:
@@ -225,11 +224,6 @@ def _with_clients(whole: Whole) -> Iterator[Whole]:
         whole.gemini = genai.Client(api_key="any", http_options=HttpOptions(base_url=whole.url, timeout=20_000))
         stack.callback(whole.gemini.close)
         yield whole
-
-
-async def _entered(context: Any) -> tuple[Served, AsyncExitStack]:
-    stack = AsyncExitStack()
-    return await stack.enter_async_context(context), stack
 
 
 def _own_name(upstream: str) -> str:
