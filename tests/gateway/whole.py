@@ -117,6 +117,11 @@ class Whole:
     def url(self) -> str:
         return self.served.url
 
+    @property
+    def environ(self) -> dict[str, str]:
+        """The variables by which a process asks the same services."""
+        return _environ(self.fakes)
+
     def plays(self, upstream: str, behaviour: Behaviour | str, *, prompt: str = "", times: int = 1) -> None:
         """Have a service behave so for the next request of this prompt."""
         self.fakes[upstream].script.append(behaviour, model=_own_name(upstream), prompt=prompt, times=times)
