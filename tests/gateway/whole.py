@@ -147,7 +147,7 @@ class Whole:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Whole]:
+def running(folder: Path, *, keep_alive: float = 15.0) -> Iterator[Whole]:
     """A gateway before a fake of each provider, in a thread."""
     ready: Future[tuple[Whole, asyncio.Event]] = Future()
 
@@ -156,7 +156,9 @@ def running(folder: Path) -> Iterator[Whole]:
             fakes = await _fakes(stack)
             providers, models = _providers(fakes, folder)
             # It does not wait: what would be asked again later fails at once.
-            joined = gateway(providers.driver, models=models, count=providers.count_tokens, longest_wait=0.01)
+            joined = gateway(
+                providers.driver, models=models, count=providers.count_tokens, longest_wait=0.01, keep_alive=keep_alive
+            )
             whole = Whole(await stack.enter_async_context(joined), fakes, providers, asyncio.get_running_loop(), folder)
             stack.push_async_callback(whole.leave)
             end = asyncio.Event()
