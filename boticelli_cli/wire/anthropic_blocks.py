@@ -53,6 +53,7 @@ class _Source(Struct):
     media_type: str = ""
     data: str = ""
     url: str = ""
+    content: Any = None
 
 
 def part_of(block: Block) -> Part | None:
@@ -74,6 +75,8 @@ def part_of(block: Block) -> Part | None:
             return ToolResult("", output, _there(block.tool_use_id, "tool_use_id"), block.is_error)
         case "image" | "document":
             return _media_of(block)
+        case "search_result":
+            return _document(block.content, block.title)
         case _:
             return None
 
@@ -156,12 +159,22 @@ def _media_of(block: Block) -> Media | None:
             return Media("document", source.media_type, base64.b64decode(source.data, validate=True), name=block.title)
         case "text" if not is_image:
             return Media("document", PLAIN, source.data.encode(errors="replace"), name=block.title)
+        case "content" if not is_image:
+            return _document(source.content, block.title)
         case "url" if is_image:
             return Media("image", _image_type(source.url), url=source.url)
         case "url":
             return Media("document", PDF, url=source.url, name=block.title)
         case _:
             return None
+
+
+def _document(content: Any, title: str | None) -> Media | None:
+    """The texts of a document that is given in pieces, if there are any."""
+    blocks = [{"text": content}] if isinstance(content, str) else content if isinstance(content, list) else []
+    texts = [block["text"] for block in blocks if isinstance(block, dict) and isinstance(block.get("text"), str)]
+    text = "\n".join(texts)
+    return Media("document", PLAIN, text.encode(errors="replace"), name=title) if text else None
 
 
 def _image_type(url: str) -> str:

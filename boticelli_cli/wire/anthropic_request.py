@@ -5,13 +5,25 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
 
 from boticelli_cli.errors import UsageError
-from boticelli_cli.messages import CachePoint, Media, Message, Part, Request, Text, Thought, ToolCall, ToolResult
+from boticelli_cli.messages import (
+    Beyond,
+    CachePoint,
+    Media,
+    Message,
+    Part,
+    Request,
+    Text,
+    Thought,
+    ToolCall,
+    ToolResult,
+)
 from boticelli_cli.wire.anthropic_blocks import IDS, Block, Struct, cache_point, encode_blocks, part_of
 from boticelli_cli.wire.anthropic_errors import PROVIDER
 from boticelli_cli.wire.anthropic_settings import (
@@ -60,7 +72,8 @@ def encode_request(request: Request, *, streamed: bool, bedrock: bool = False) -
     """
     losses = Losses()
     if bedrock:
-        request = replace(request, messages=tuple(_without_addresses(each, losses) for each in request.messages))
+        messages = tuple(_without_addresses(each, losses) for each in request.messages)
+        request = replace(request, messages=messages, options=_on_bedrock(request, losses))
         body = {"anthropic_version": BEDROCK_VERSION, **_body(request, losses)}
     else:
         body = {"model": request.model, **_body(request, losses), **({"stream": True} if streamed else {})}
@@ -115,6 +128,39 @@ def encode_count(request: Request) -> bytes:
 def decode_count_request(body: bytes) -> Request:
     """What a client wants counted."""
     return decode_request(body)
+
+
+def _on_bedrock(request: Request, losses: Losses) -> Mapping[str, Any]:
+    """The options of a request to Anthropic itself, without those that Bedrock refuses."""
+    if request.dialect != PROVIDER:
+        return request.options
+    left = dict(request.options)
+    for name, value in request.options.items():
+        lost: tuple[str, ...] = (f"option {name}",) if name in _NOT_ON_BEDROCK else ()
+        if isinstance(value, Beyond) and any(_runs_at_anthropic(tool) for tool in value.whole or () if name == "tools"):
+            lost = value.names
+        if lost:
+            del left[name]
+        for each in lost:
+            losses.add(each)
+    return left
+
+
+def _runs_at_anthropic(tool: Any) -> bool:
+    return isinstance(tool, dict) and str(tool.get("type", "")).startswith(("web_", "code_execution_", "mcp_"))
+
+
+_NOT_ON_BEDROCK: Final = (
+    "cache_control",
+    "container",
+    "diagnostics",
+    "inference_geo",
+    "mcp_servers",
+    "service_tier",
+    "speed",
+)
+"""https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html
+names all that it takes; of anything else it says that it is not permitted."""
 
 
 def _without_addresses(message: Message, losses: Losses) -> Message:

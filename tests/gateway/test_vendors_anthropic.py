@@ -147,6 +147,34 @@ def test_shows_a_document(whole: Whole, upstream: str) -> None:
     assert PDF in json.dumps(whole.heard(upstream).content)
 
 
+@pytest.mark.parametrize("upstream", [each for each in UPSTREAMS if each != "anthropic"])
+def test_shows_documents_in_pieces_and_results_of_searches(whole: Whole, upstream: str) -> None:
+    pieces = {"type": "document", "source": {"type": "content", "content": [{"type": "text", "text": "in pieces"}]}}
+    found = {
+        "type": "search_result",
+        "source": "https://a.test",
+        "title": "T",
+        "content": [{"type": "text", "text": "as found"}],
+    }
+    whole.anthropic.messages.create(**asked(upstream, pieces, found, {"type": "text", "text": "Well?"}))
+    sent = json.dumps(whole.heard(upstream).content)
+    for text in ("in pieces", "as found"):
+        assert text in sent or base64.b64encode(text.encode()).decode() in sent
+
+
+def test_leaves_out_what_claude_takes_at_home_only(whole: Whole) -> None:
+    told = whole.anthropic.messages.with_raw_response.create(
+        **asked("invoke", "Hello"),
+        service_tier="auto",
+        cache_control={"type": "ephemeral"},
+        tools=[{"type": "web_search_20250305", "name": "web_search"}, WEATHER],
+    )
+    assert told.headers["x-boticelli-dropped"] == "option cache_control, option service_tier, web search"
+    sent = whole.heard("invoke").content
+    assert [tool["name"] for tool in sent["tools"]] == ["get_weather"]
+    assert not {"service_tier", "cache_control"} & set(sent)
+
+
 @every_upstream
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 def test_calls_tools_over_several_turns(whole: Whole, upstream: str, streamed: bool) -> None:
