@@ -152,6 +152,26 @@ def test_says_that_a_provider_has_not_got_a_model(whole: Whole, client: str, ups
     assert told.status == 404
 
 
+ELSEWHERE: dict[str, Callable[[Whole], Any]] = {
+    "responses": lambda whole: whole.openai.responses.create(model="gpt-5.2", input="Hello"),
+    "embeddings": lambda whole: whole.openai.embeddings.create(model="gpt-5.2", input="Hello"),
+    "batches": lambda whole: whole.anthropic.messages.batches.list(),
+    "files": lambda whole: whole.gemini.files.list(),
+    "no model": lambda whole: whole.anthropic.models.retrieve("nobodys-model"),
+    "none of OpenAI's": lambda whole: whole.openai.models.retrieve("nobodys-model"),
+    "none of Google's": lambda whole: whole.gemini.models.get(model="nobodys-model"),
+}
+
+
+@pytest.mark.parametrize("place", ELSEWHERE)
+def test_says_that_there_is_nothing_where_it_serves_nothing(whole: Whole, place: str) -> None:
+    with pytest.raises(
+        (anthropic.NotFoundError, openai.NotFoundError, errors.ClientError), match=r"there is no"
+    ) as caught:
+        ELSEWHERE[place](whole)
+    assert getattr(caught.value, "status_code", None) == 404 or getattr(caught.value, "code", None) == 404
+
+
 BREAKS: dict[str, Behaviour] = {
     "an error": InStreamError(503, after=2),
     "a closed connection": Drop(after=2),
