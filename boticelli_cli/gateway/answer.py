@@ -6,7 +6,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from boticelli_cli.errors import BoticelliError, ProviderError
-from boticelli_cli.gateway.base import Seals
+from boticelli_cli.gateway.base import FaceName, Seals
 from boticelli_cli.gateway.faces.base import Asked, Face
 from boticelli_cli.gateway.record import Record
 from boticelli_cli.gateway.seals import keep_seals, keep_seals_of
@@ -101,6 +101,8 @@ class Answer:
     def _headers(self) -> list[tuple[str, str]]:
         record, routed = self._record, self._record.routed
         told = [("x-boticelli-request-id", record.id)]
+        if (name := _REQUEST_IDS.get(self._face.name)) is not None:
+            told.append((name, record.id))
         if routed is not None:
             told += [
                 ("x-boticelli-model", routed.model),
@@ -112,6 +114,9 @@ class Answer:
             told.append(("x-boticelli-dropped", ", ".join(dropped)))
         return told
 
+
+_REQUEST_IDS: Final[dict[FaceName, str]] = {"anthropic": "request-id", "openai": "x-request-id"}
+"""Where the vendors' clients look for a request's id."""
 
 _UNCHANGED: Final = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
 """Nothing in between is to keep a stream: the second is nginx's word (nginx.org, ngx_http_proxy_module)."""

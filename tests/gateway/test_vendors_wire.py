@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from anthropic import APIStatusError
 
 from tests.fakes.behaviours import Answer
 from tests.gateway.whole import CALLS, MODELS, Whole, running
@@ -144,6 +145,17 @@ def test_says_who_answered(whole: Whole, upstream: str, ask: Any) -> None:
     assert headers["x-boticelli-model"] in ALL[upstream]
     assert headers["x-boticelli-request-id"].startswith("req_")
     assert headers["x-boticelli-route"] == "explicit"
+
+
+def test_says_its_id_where_the_vendors_clients_look_for_it(whole: Whole) -> None:
+    turns: Any = [{"role": "user", "content": "Hello"}]
+    message = whole.anthropic.messages.create(model=MODELS["gemini"], max_tokens=9, messages=turns)
+    assert str(message._request_id).startswith("req_")
+    done = whole.openai.chat.completions.create(model=MODELS["gemini"], messages=turns)
+    assert str(done._request_id).startswith("req_")
+    with pytest.raises(APIStatusError) as caught:
+        whole.anthropic.messages.create(model="nobodys-model", max_tokens=9, messages=turns)
+    assert str(caught.value.request_id).startswith("req_")
 
 
 @pytest.mark.parametrize("name", ["amazon.nova-pro-v1:0", "amazon.nova-pro-v1%3A0", "bedrock/amazon.nova-pro-v1:0"])
