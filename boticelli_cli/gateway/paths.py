@@ -41,6 +41,9 @@ _ACTIONS: dict[str, Action] = {
     "countTokens": "count",
 }
 
+_OTHER_ACTION = re.compile(r"[a-z]+(?:[A-Z][a-z]+)+")
+"""What else Google does with models: `embedContent`. Tags of models are not written so."""
+
 
 def target_of(path: str) -> Target | None:
     """What a path, decoded, is for; `None` where it is none of the faces'. Names of models may hold `/` and `:`."""
@@ -54,6 +57,8 @@ def target_of(path: str) -> Target | None:
     model, _, action = rest.rpartition(":")
     if model and action in _ACTIONS:
         return Target("gemini", _ACTIONS[action], "POST", model)
+    if model and _OTHER_ACTION.fullmatch(action):
+        return None
     face: FaceName | None = None if found["version"] == "v1" and not found["own"] else "gemini"
     return Target(face, "model", "GET", rest) if rest else Target(face, "models", "GET")
 

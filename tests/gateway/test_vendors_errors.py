@@ -156,6 +156,7 @@ ELSEWHERE: dict[str, Callable[[Whole], Any]] = {
     "responses": lambda whole: whole.openai.responses.create(model="gpt-5.2", input="Hello"),
     "embeddings": lambda whole: whole.openai.embeddings.create(model="gpt-5.2", input="Hello"),
     "batches": lambda whole: whole.anthropic.messages.batches.list(),
+    "Google's embeddings": lambda whole: whole.gemini.models.embed_content(model="gemini-3.8-flash", contents="Hello"),
     "files": lambda whole: whole.gemini.files.list(),
     "no model": lambda whole: whole.anthropic.models.retrieve("nobodys-model"),
     "none of OpenAI's": lambda whole: whole.openai.models.retrieve("nobodys-model"),
