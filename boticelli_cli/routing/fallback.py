@@ -129,7 +129,7 @@ class Router:
 
         Raises KeptElsewhereError for one that it would not understand.
         """
-        dialect = request.dialect
+        dialect = request.dialect or (None if request.original is None else request.original.dialect)
         if dialect is not None and dialect != self._dialect_of(self._catalog.place(target).provider):
             for option in _KEPT.intersection(request.options):
                 raise KeptElsewhereError(option)

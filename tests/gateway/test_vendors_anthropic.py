@@ -11,7 +11,7 @@ import pytest
 from anthropic import AsyncAnthropic, beta_tool
 from pydantic import BaseModel
 
-from tests.fakes.behaviours import Answer, Blocked
+from tests.fakes.behaviours import Answer, Blocked, Events
 from tests.fakes.material import dot
 from tests.gateway.whole import CALLS, MODELS, UPSTREAMS, USED, Whole, running
 
@@ -313,6 +313,31 @@ def test_counts_what_was_cached(whole: Whole, upstream: str) -> None:
         assert (usage.input_tokens, usage.cache_read_input_tokens, usage.output_tokens) == (10, 30, 7)
         if upstream not in ("openai", "gemini"):
             assert usage.cache_creation_input_tokens == 5
+
+
+def test_says_which_stop_sequence_it_was(whole: Whole) -> None:
+    delta = {"stop_reason": "stop_sequence", "stop_sequence": "END"}
+    message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-haiku-5-5", "content": []}
+    counts = {"usage": {"input_tokens": 1, "output_tokens": 1}}
+    told = (
+        {"type": "message_start", "message": {**message, "stop_reason": None, "stop_sequence": None, **counts}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "To the "}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": delta, **counts},
+        {"type": "message_stop"},
+    )
+    whole.plays("anthropic", Events(told), prompt="To the END", times=4)
+    asking = asked("anthropic", "To the END", stop_sequences=["END"])
+    with whole.anthropic.messages.stream(**asking) as stream:
+        streamed = stream.get_final_message()
+    for final in (whole.anthropic.messages.create(**asking), streamed):
+        assert (final.stop_reason, final.stop_sequence) == ("stop_sequence", "END")
+    turns: Any = [{"role": "user", "content": "To the END"}]
+    done = whole.openai.chat.completions.create(model=MODELS["anthropic"], messages=turns)
+    assert done.choices[0].finish_reason == "stop"
+    candidates = whole.gemini.models.generate_content(model=MODELS["anthropic"], contents="To the END").candidates or []
+    assert [str(each.finish_reason) for each in candidates] == ["FinishReason.STOP"]
 
 
 def test_caches_what_is_marked(whole: Whole) -> None:

@@ -207,6 +207,16 @@ def test_calls_functions_by_itself_in_a_chat(whole: Whole, upstream: str) -> Non
     assert chat.send_message("Thanks!").text == "You said: Thanks!"
 
 
+@pytest.mark.parametrize("upstream", ["gemini", "openrouter"])
+def test_gets_the_pictures_that_a_model_makes(whole: Whole, upstream: str) -> None:
+    whole.plays(upstream, Answer("Here.", media=(("image/png", dot()),)), prompt=f"Draw, {upstream}", times=2)
+    once = ask(whole, upstream, f"Draw, {upstream}")
+    for told in ([once], stream(whole, upstream, f"Draw, {upstream}")):
+        parts = [part for chunk in told for each in chunk.candidates or [] for part in _parts(each.content)]
+        [blob] = [part.inline_data for part in parts if part.inline_data]
+        assert (blob.mime_type, blob.data) == ("image/png", dot())
+
+
 @every_upstream
 def test_answers_by_a_schema(whole: Whole, upstream: str) -> None:
     class Recipe(BaseModel):

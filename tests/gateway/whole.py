@@ -95,7 +95,9 @@ word for that; 7 of output."""
 
 _CONFIG = """
 providers:
-  openrouter: {{dialect: openai, base_url: {openrouter}/v1, api_key: test-key, transformers: [openrouter]}}
+  openrouter: {{dialect: openai, base_url: "{openrouter}/v1", api_key: test-key, transformers: [openrouter]}}
+routes:
+  aliases: {{{aliases}}}
 """
 
 
@@ -199,7 +201,8 @@ async def _fakes(stack: AsyncExitStack) -> dict[str, Playing]:
 def _providers(fakes: Mapping[str, Playing], folder: Path) -> tuple[Providers, list[ServedModel]]:
     """What asks the fakes, and the models that can be asked. What it remembers of accounts is its own."""
     home = Path(tempfile.mkdtemp(dir=folder))
-    (home / "config.yaml").write_text(_CONFIG.format(openrouter=fakes["openrouter"].url))
+    aliases = ", ".join(f'"first-{name}": [{MODELS["gemini"]}, "{model}"]' for name, model in MODELS.items())
+    (home / "config.yaml").write_text(_CONFIG.format(openrouter=fakes["openrouter"].url, aliases=aliases))
     environ = {"BOTICELLI_HOME": str(home), **_environ(fakes)}
     config = read_config(environ, home)
     catalog = Catalog.builtin().with_providers(config.providers)

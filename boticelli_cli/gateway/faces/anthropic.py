@@ -60,8 +60,7 @@ class AnthropicFace:
     def _request(self, call: Call, body: bytes) -> Request:
         model = None if _names_a_model(body) else "auto"
         request = anthropic.decode_request(body, model)
-        original = Original("anthropic", body, picked(call.headers, _ALONG))
-        return replace(request, dialect=self.name, original=original)
+        return replace(request, dialect=self.name, original=Original("anthropic", body, picked(call.headers, _ALONG)))
 
 
 class _Peek(msgspec.Struct):

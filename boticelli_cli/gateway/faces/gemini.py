@@ -22,7 +22,6 @@ class GeminiFace:
 
     def read(self, call: Call) -> Asked:
         request = gemini.decode_request(call.body, call.target.model)
-        request = replace(request, dialect=self.name, original=Original("gemini", call.body))
         streamed = call.target.action == "stream"
         is_array = streamed and call.query.get("alt") != "sse"
         original = None if is_array else Original(self.name, call.body)  # upstream it is events that are asked for

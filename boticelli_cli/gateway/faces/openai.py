@@ -27,8 +27,11 @@ class OpenAIFace:
         request = openai.decode_request(call.body)
         along = picked(call.headers, _ALONG)
         original = Original("openai", call.body, along, include_usage=manner.include_usage)
-        request = replace(request, dialect=self.name, original=original)
-        return Asked(request, streamed=manner.streamed, include_usage=manner.include_usage)
+        return Asked(
+            replace(request, dialect=self.name, original=original),
+            streamed=manner.streamed,
+            include_usage=manner.include_usage,
+        )
 
     def read_count(self, call: Call) -> Request:
         raise RefusedError("this dialect counts no tokens", status=404)
