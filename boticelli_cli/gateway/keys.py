@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from boticelli_cli.errors import BoticelliError, CredentialsError, ProviderError
 from boticelli_cli.gateway.base import FaceName, Keys
 from boticelli_cli.gateway.guesses import Guesses
-from boticelli_cli.gateway.origin import names_this_machine
+from boticelli_cli.gateway.origin import is_another_site, names_this_machine
 from boticelli_cli.grants import ANYONE, Grant, Permission, hash_of
 
 __all__ = ["Door", "Issued", "Keyring", "key_in"]
@@ -152,8 +152,8 @@ class Door:
     async def grant(self, scope: Mapping[str, Any]) -> Grant:
         """What the key of a request grants.
 
-        While it is open, only those are let in who call this machine by one of its own names: web pages could come by
-        another (DNS rebinding).
+        While it is open, only those are let in who call this machine by one of its own names, and are no other site's
+        page: web pages could come by another name (DNS rebinding), or send what they never see the answer to.
         Raises CredentialsError with status 401 for a key that is missing, not known or expired, and ProviderError with
         status 429 and `retry_after` where too many wrong ones came from.
         """
@@ -161,6 +161,7 @@ class Door:
         found = await self._keys.find(key or "")  # without one too: whether there are any may have changed
         if self.is_open:
             _refuse_other_names(scope)
+            _refuse_other_sites(scope)
             return ANYONE
         now = self._clock()
         if key is None or found is None:
@@ -229,10 +230,21 @@ def _read(issued: Issued, known: object) -> tuple[object, Sequence[Grant] | None
 
 
 def _refuse_other_names(scope: Mapping[str, Any]) -> None:
-    host = next((_text(value) for name, value in scope.get("headers", ()) if name.lower() == b"host"), "")
+    host = _header(scope, b"host")
     if host and not names_this_machine(host):
         message = f"without keys this answers to localhost and 127.0.0.1 only, not to '{_told(host)}'"
         raise CredentialsError(message, status=403, hint="boticelli serve keys new NAME issues a key")
+
+
+def _refuse_other_sites(scope: Mapping[str, Any]) -> None:
+    origin = _header(scope, b"origin")
+    if origin and is_another_site(origin):
+        message = f"without keys this does not answer to web pages of other sites, as '{_told(origin)}' is one"
+        raise CredentialsError(message, status=403, hint="boticelli serve keys new NAME issues a key")
+
+
+def _header(scope: Mapping[str, Any], wanted: bytes) -> str:
+    return next((_text(value) for name, value in scope.get("headers", ()) if name.lower() == wanted), "")
 
 
 def _missing() -> CredentialsError:

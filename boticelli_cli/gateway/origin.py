@@ -1,11 +1,11 @@
-"""Where a request to the status page comes from: which page sent it, and by which name it found this machine."""
+"""Where a request of a browser comes from: which page sent it, and by which name it found this machine."""
 
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-__all__ = ["is_for_loopback", "is_from_elsewhere", "names_this_machine"]
+__all__ = ["is_another_site", "is_for_loopback", "is_from_elsewhere", "names_this_machine"]
 
 
 def is_from_elsewhere(request: Request) -> bool:
@@ -25,6 +25,21 @@ def is_for_loopback(request: Request) -> bool:
     A page of a site whose name is made to point at 127.0.0.1 (DNS rebinding) sends that site's name.
     """
     return names_this_machine(request.headers.get("host", ""))
+
+
+def is_another_site(origin: str) -> bool:
+    """Whether an Origin header names a web page, and none of this machine's.
+
+    A page may send a POST anywhere, and spend money by it, though it never sees the answer: nobody is asked where the
+    body has no type (https://fetch.spec.whatwg.org/#simple-header). Programs with a scheme of their own are no sites.
+    """
+    if origin == "null":
+        return True
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return True
+    return parts.scheme in ("http", "https") and not names_this_machine(parts.netloc)
 
 
 def names_this_machine(host: str) -> bool:

@@ -266,6 +266,20 @@ async def test_an_open_door_is_closed_to_pages_that_come_by_another_name(host: s
     assert (await refused(Door(Keyring([]), True), scope(("host", host)))).status == 403
 
 
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://localhost.evil.example:80", "null", "http://["])
+async def test_an_open_door_is_closed_to_pages_of_other_sites(origin: str) -> None:
+    request = scope(("host", "127.0.0.1:8484"), ("origin", origin))
+    assert (await refused(Door(Keyring([]), True), request)).status == 403
+    assert (await Door(Keyring([CI])).grant(scope(("x-api-key", KEY), ("origin", origin)))) == CI
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://localhost:3000", "https://127.0.0.1", "app://notes", "vscode-webview://1a2b"]
+)
+async def test_an_open_door_is_open_to_pages_of_this_machine_and_to_programs_with_windows(origin: str) -> None:
+    assert await Door(Keyring([]), True).grant(scope(("host", "localhost:8484"), ("origin", origin))) is ANYONE
+
+
 async def test_an_open_door_lets_in_anybody_while_there_is_no_key(path: Path) -> None:
     clock = Hand()
     door = Door(Keyring([], IssuedKeys(path), clock=clock), True)
