@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from boticelli_cli.errors import ProviderError
 from boticelli_cli.gateway.base import Entry
+from boticelli_cli.gateway.origin import is_for_loopback
 from boticelli_cli.gateway.usage import Door, problem, refused
 from boticelli_cli.messages import Usage
 
@@ -232,8 +233,10 @@ def _gauges(
 
 
 def _is_from_here(request: Request) -> bool:
-    """Whether a client on this machine asks, and not a proxy on it for somebody else."""
+    """Whether a client on this machine asks; not a proxy on it for somebody else, nor a page by DNS rebinding."""
     if request.client is None or any(name in request.headers for name in ("forwarded", "x-forwarded-for", "x-real-ip")):
+        return False
+    if not is_for_loopback(request):
         return False
     try:
         address = ipaddress.ip_address(request.client.host.partition("%")[0])

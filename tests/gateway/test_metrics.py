@@ -138,12 +138,14 @@ async def test_speaks_the_newest_form_that_its_reader_knows() -> None:
         assert newer.text.endswith("# EOF\n")
 
 
-async def status(client_host: str, *, key: str | None = None, metrics_open: bool = False, **headers: str) -> int:
+async def status(
+    client_host: str, *, key: str | None = None, metrics_open: bool = False, name: str = "localhost", **headers: str
+) -> int:
     """What a client at an address is answered."""
     application = Starlette(routes=metrics_routes(metrics_of(), Keys(), metrics_open=metrics_open))
     transport = httpx.ASGITransport(application, client=(client_host, 1234))
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://{name}:8484") as client:
+        headers = {header.replace("_", "-"): value for header, value in headers.items()}
         answer = await client.get("/metrics", headers={**headers, **({"x-api-key": key} if key else {})})
     assert answer.status_code == 200 or "boticelli_" not in answer.text
     return answer.status_code
@@ -165,6 +167,12 @@ async def test_lets_others_in_with_an_admins_key_alone(host: str) -> None:
 async def test_takes_nobody_behind_a_proxy_for_this_machine() -> None:
     assert await status("127.0.0.1", x_forwarded_for="192.168.0.7") == 401
     assert await status("127.0.0.1", forwarded="for=192.168.0.7") == 401
+
+
+@pytest.mark.parametrize("name", ["evil.example", "localhost.evil.example"])
+async def test_takes_no_page_that_comes_by_another_name_for_this_machine(name: str) -> None:
+    assert await status("127.0.0.1", name=name) == 401
+    assert await status("127.0.0.1", name="127.0.0.1") == 200
 
 
 async def test_lets_anybody_in_where_it_is_open() -> None:
