@@ -37,8 +37,8 @@ class Entry:
     `model` what was asked for, `served`, `provider`, `account` and `route` who answered it, where anybody was asked.
     `usage` was told by the provider, or `is_estimated`. `status` is the HTTP status that the client got, or would have;
     `error` a word for programs and `message` a sentence about what went wrong. `upstream` are seconds for which the
-    provider was waited for, `overhead` those for which neither the provider nor the client was. `chunks` are
-    the deltas, or forwarded pieces, that went through.
+    provider was waited for, `overhead` those for which nobody was: neither the provider, nor the client, nor a turn.
+    `chunks` are the deltas, or forwarded pieces, that went through.
     """
 
     id: str

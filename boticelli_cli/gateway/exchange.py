@@ -100,7 +100,10 @@ class Exchanges:
         try:
             grant = await self.door.grant(scope)
             record.key = grant.name if grant.sha256 else None
-            asked = face.read(await read_call(target, scope, receive, self.bounds))
+            began = record.elapsed
+            call = await read_call(target, scope, receive, self.bounds)
+            record.idle = record.elapsed - began
+            asked = face.read(call)
             asked = replace(asked, request=_routed(asked.request, scope))
             record.asks(asked.request, self.expect(asked.request), streamed=asked.streamed)
             self.door.check(grant, face.name, asked.request.model)
@@ -173,6 +176,7 @@ class _Ear:
         self._flow = flow
         self._longest = longest
         self._timer: asyncio.TimerHandle | None = None
+        self._idle_since: float | None = None
         self.gave_up = False
 
     async def hear(self, notice: Notice) -> None:
@@ -182,6 +186,7 @@ class _Ear:
             case Dropped() | Fitted():
                 self._record.drop(notice)
             case Waiting(reason, seconds):
+                self._rest()
                 if seconds > self._longest:
                     self._give_up(reason, seconds)
                 elif self._timer is None:
@@ -189,13 +194,22 @@ class _Ear:
                     self._timer = loop.call_later(self._longest, self._give_up, reason, seconds)
             case Retrying(error, seconds) if seconds > self._longest:
                 raise error
+            case Retrying():
+                self._rest()
             case Going():
                 self.close()
 
     def close(self) -> None:
+        if self._idle_since is not None:
+            self._record.idle += self._record.elapsed - self._idle_since
+            self._idle_since = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _rest(self) -> None:
+        if self._idle_since is None:
+            self._idle_since = self._record.elapsed
 
     def _give_up(self, reason: str, seconds: float) -> None:
         self.gave_up = True

@@ -36,7 +36,11 @@ class Spent:
 
 @dataclass(slots=True)
 class Record:
-    """What is known of a request so far. It begins with its head; `perf_counter` measures its times."""
+    """What is known of a request so far. It begins with its head; `perf_counter` measures its times.
+
+    `idle` are the seconds for which it waited, and neither for us nor for a provider's answer: for its body, for its
+    turn, for another attempt.
+    """
 
     id: str
     face: FaceName
@@ -50,6 +54,7 @@ class Record:
     dropped: dict[str, None] = field(default_factory=dict)
     flow: Flow | None = None
     meter: Meter = field(default_factory=Meter)
+    idle: float = 0.0
     first_byte: float | None = None
     text: int = 0
     status: int = 0
@@ -93,7 +98,7 @@ class Record:
         """What is written down of it."""
         seconds, routed, flow, waited = self.elapsed, self.routed, self.flow, self.meter.waited
         spent = self.settle(cost_of)
-        elsewhere = (waited or 0.0) + (flow.blocked + flow.sending if flow is not None else 0.0)
+        elsewhere = self.idle + (waited or 0.0) + (flow.blocked + flow.sending if flow is not None else 0.0)
         return Entry(
             self.id,
             self.at,

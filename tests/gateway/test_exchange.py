@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from boticelli_cli.drivers.base import Going, Retrying, Routed, Waiting, notify
+from boticelli_cli.drivers.base import Going, Retrying, Routed, Waiting, meter_at_hand, notify
 from boticelli_cli.errors import (
     CredentialsError,
     ProviderError,
@@ -347,6 +347,36 @@ async def test_a_wait_that_is_over_in_time_is_none() -> None:
         answer = await client.post(PATHS["openai"], json=body("openai"))
     assert answer.status_code == 200
     assert served.places.held == 0
+
+
+@pytest.mark.parametrize("notice", [Waiting("for a free account", 1.0), Retrying(ProviderError("busy"), 0.1)])
+async def test_what_is_waited_for_is_no_overhead_of_ours(notice: Waiting | Retrying) -> None:
+    async def waiting(_: Request) -> AsyncIterator[Delta]:
+        metered()
+        await notify(notice)
+        await asyncio.sleep(0.1)
+        await notify(Going())
+        yield Finish("stop", USAGE)
+
+    async def slowly(content: bytes) -> AsyncIterator[bytes]:
+        yield content[:10]
+        await asyncio.sleep(0.1)
+        yield content[10:]
+
+    async with gateway(Played(waiting)) as served, served.client() as client:
+        content = slowly(json.dumps(body("openai")).encode())
+        answer = await client.post(PATHS["openai"], content=content, headers={"content-type": "application/json"})
+    assert answer.status_code == 200
+    [entry] = served.book.entries
+    assert entry.overhead is not None
+    assert entry.seconds - entry.overhead >= 0.2
+
+
+def metered() -> None:
+    """Tell the meter of the request that a provider was waited for, for no time at all."""
+    meter = meter_at_hand()
+    assert meter is not None
+    meter.wait(0.0)
 
 
 async def test_a_retry_that_is_far_away_is_left_to_the_client() -> None:
