@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, MutableMapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
@@ -26,7 +26,7 @@ from boticelli_cli.gateway.answer import Answer, Send
 from boticelli_cli.gateway.base import FaceName, Gatekeeper, InFlight, Observer, Seals
 from boticelli_cli.gateway.bounds import BodyBounds, read_body
 from boticelli_cli.gateway.faces.base import Asked, Call, Face
-from boticelli_cli.gateway.flow import KEEP_ALIVE, ClientLeft, Flow, Receive
+from boticelli_cli.gateway.flow import KEEP_ALIVE, PATIENCE, ClientLeft, Flow, Receive, own_fault, taken
 from boticelli_cli.gateway.paths import Target
 from boticelli_cli.gateway.record import Cost, Record
 from boticelli_cli.gateway.seals import with_seals
@@ -61,7 +61,7 @@ class Exchanges:
 
     `expect` guesses how many tokens a request has, `cost_of` what an answer cost; `on_asked` is told what was asked.
     Those who would have to wait for an account for longer than `longest_wait` are sent away; who hears nothing for
-    `keep_alive` is told that the connection lives. Both are in seconds.
+    `keep_alive` is told that the connection lives; who takes nothing for `patience` has left. All are in seconds.
     """
 
     driver: Driver
@@ -75,6 +75,7 @@ class Exchanges:
     on_asked: Callable[[str, Request], None] | None = None
     longest_wait: float = LONGEST_WAIT
     keep_alive: float = KEEP_ALIVE
+    patience: float = PATIENCE
     _records: dict[str, Record] = field(default_factory=dict)
 
     def in_flight(self) -> list[InFlight]:
@@ -115,18 +116,22 @@ class Exchanges:
         except ClientLeft:
             record.ending, record.status = "left", record.status or 499
         except BoticelliError as error:
-            await self._refuse(answer, record, error)
+            await self._fail(answer, record, error, error)
         except asyncio.CancelledError:
             record.ending, record.status = "cut", record.status or 499
             raise
+        except Exception as error:
+            fault = own_fault(error)
+            await self._fail(answer, record, fault, fault)
         finally:
             del self._records[record.id]
             self._book(record)
 
     async def _answer(self, answer: Answer, asked: Asked, record: Record, receive: Receive) -> None:
         request = await with_seals(asked.request, self.seals)
-        streamed = asked.streamed
-        record.flow = flow = Flow(self.driver, request, streamed=streamed, keep_alive=self.keep_alive)
+        record.flow = flow = Flow(
+            self.driver, request, streamed=asked.streamed, keep_alive=self.keep_alive, patience=self.patience
+        )
         record.ending = "failed"
         ear = _Ear(record, flow, self.longest_wait)
         try:
@@ -136,13 +141,12 @@ class Exchanges:
             record.ending = "left"
             raise
         except BoticelliError as error:
-            record.error = error
             if flow.was_cut and not ear.gave_up:
                 record.ending = "cut"
-            await answer.fail(_as_told(error))
+            await self._fail(answer, record, error, _as_told(error))
         else:
             record.ending = "done"
-            await answer.end()
+            await taken(answer.end(), self.patience)
         finally:
             ear.close()
 
@@ -155,9 +159,10 @@ class Exchanges:
                 spent = record.settle(self.cost_of)
                 admission.spend(spent.tokens, spent.cost_usd)
 
-    async def _refuse(self, answer: Answer, record: Record, error: BoticelliError) -> None:
+    async def _fail(self, answer: Answer, record: Record, error: BoticelliError, told: BoticelliError) -> None:
         record.error = error
-        await answer.fail(error)
+        with suppress(ClientLeft):  # it ended before
+            await taken(answer.fail(told), self.patience)
 
     def _book(self, record: Record) -> None:
         entry = record.entry(self.cost_of)

@@ -14,7 +14,7 @@ from boticelli_cli.drivers.base import Driver
 from boticelli_cli.errors import BoticelliError, ProviderError, StreamError
 from boticelli_cli.messages import Delta, Finish, Request, Response
 
-__all__ = ["KEEP_ALIVE", "QUEUE", "ClientLeft", "Flow", "Sink"]
+__all__ = ["KEEP_ALIVE", "PATIENCE", "QUEUE", "ClientLeft", "Flow", "Sink", "own_fault", "taken"]
 
 QUEUE: Final = 100
 """Pieces of an answer that may wait for the client."""
@@ -22,7 +22,7 @@ QUEUE: Final = 100
 KEEP_ALIVE: Final = 15.0
 """Seconds of silence after which the client is told that the connection lives."""
 
-_PATIENCE: Final = 300.0
+PATIENCE: Final = 300.0
 """Seconds for which a client may take nothing of what is sent to it, until it counts as gone."""
 
 Receive = Callable[[], Awaitable[Any]]
@@ -53,11 +53,20 @@ class Flow:
     was slow, and `sending` those for which the client was waited for after the provider had ended.
     """
 
-    def __init__(self, driver: Driver, request: Request, *, streamed: bool, keep_alive: float = KEEP_ALIVE) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        request: Request,
+        *,
+        streamed: bool,
+        keep_alive: float = KEEP_ALIVE,
+        patience: float = PATIENCE,
+    ) -> None:
         self._driver = driver
         self._request = request
         self._streamed = streamed
         self._keep_alive = keep_alive
+        self._patience = patience
         self._queue: asyncio.Queue[Delta | Response | None] = asyncio.Queue(QUEUE)
         self._has_ended = False
         self._reading: asyncio.Task[None] | None = None
@@ -89,7 +98,7 @@ class Flow:
         except* ClientLeft:
             has_left = True
         except* Exception as errors:
-            self._failure = _own_fault(errors)
+            self._failure = own_fault(errors)
         if has_left:
             raise ClientLeft
         if self._failure is not None:
@@ -116,7 +125,7 @@ class Flow:
                 raise
             self._failure = self._cut
         except Exception as error:
-            self._failure = _own_fault(error)
+            self._failure = own_fault(error)
         self._has_ended = True
         if self._queue.empty():  # somebody may be waiting for more
             self._queue.put_nowait(None)
@@ -144,7 +153,7 @@ class Flow:
     async def _write(self, sink: Sink) -> None:
         while pieces := await self._next(sink):
             began = perf_counter()
-            await _given(sink, pieces)
+            await taken(sink.take(pieces), self._patience)
             if self._has_ended:
                 self.sending += perf_counter() - began
 
@@ -166,18 +175,18 @@ class Flow:
         return pieces
 
 
-async def _given(sink: Sink, pieces: list[Delta | Response]) -> None:
-    """Give pieces to the client. Raises ClientLeft for one that takes nothing."""
+async def taken(sending: Awaitable[None], patience: float) -> None:
+    """Send the client something. Raises ClientLeft for one that takes nothing for so many seconds."""
     try:
-        async with asyncio.timeout(_PATIENCE) as limit:
-            await sink.take(pieces)
+        async with asyncio.timeout(patience) as limit:
+            await sending
     except TimeoutError as error:
         if not limit.expired():
             raise
         raise ClientLeft from error
 
 
-def _own_fault(error: Exception) -> StreamError:
+def own_fault(error: Exception) -> StreamError:
     """What a client is told of a mistake of ours: nothing of its details, which are logged."""
     _log.error("an answer could not be made", exc_info=error)
     return StreamError("the gateway itself failed", status=500)

@@ -15,7 +15,7 @@ from boticelli_cli.gateway.faces.anthropic import AnthropicFace
 from boticelli_cli.gateway.faces.base import Face, ServedModel
 from boticelli_cli.gateway.faces.gemini import GeminiFace
 from boticelli_cli.gateway.faces.openai import OpenAIFace
-from boticelli_cli.gateway.flow import ClientLeft, Receive
+from boticelli_cli.gateway.flow import ClientLeft, Receive, own_fault
 from boticelli_cli.gateway.paths import Target, face_of_caller, target_of
 from boticelli_cli.messages import Request
 
@@ -77,6 +77,8 @@ class Gateway:
             return
         except BoticelliError as error:
             await _refuse(face, error, send)
+        except Exception as error:
+            await _refuse(face, own_fault(error), send)
         else:
             await send_whole(send, 200, body)
 

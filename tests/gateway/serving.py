@@ -88,6 +88,7 @@ async def gateway(
     longest_wait: float = 30.0,
     keep_alive: float = 15.0,
     count: Callable[[Request], Awaitable[int]] | None = None,
+    patience: float = 300.0,
 ) -> AsyncIterator[Served]:
     """A gateway around a driver, until the context is left."""
     places, book, door = Places(), Book(), door or OpenDoor()
@@ -101,6 +102,7 @@ async def gateway(
         cost_of,
         longest_wait=longest_wait,
         keep_alive=keep_alive,
+        patience=patience,
     )
 
     async def guess(request: Request) -> int:

@@ -17,8 +17,9 @@ from boticelli_cli.errors import (
     StreamError,
     UnknownModelError,
 )
+from boticelli_cli.grants import Grant
 from boticelli_cli.messages import Delta, Finish, Request, Response, Text, TextDelta, ToolCall, ToolCallDelta, Usage
-from tests.gateway.serving import Served, gateway
+from tests.gateway.serving import OpenDoor, Served, gateway
 
 ROUTED = Routed("m-1", "prov", "acct", "explicit", "asked for by name")
 USAGE = Usage(input=10, output=5, total=15)
@@ -390,6 +391,41 @@ async def test_a_retry_that_is_far_away_is_left_to_the_client() -> None:
         answer = await client.post(PATHS["anthropic"], json=body("anthropic"))
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "90")
     assert served.book.entries[0].status == 429
+
+
+@pytest.mark.parametrize("error", [StreamError("it broke off"), None])
+async def test_gives_the_place_back_of_a_client_that_takes_nothing(error: StreamError | None) -> None:
+    async def much(_: Request) -> AsyncIterator[Delta]:
+        await notify(ROUTED)
+        yield TextDelta("much " * 4_000_000)
+        if error is not None:
+            raise error
+        yield Finish("stop", USAGE)
+
+    async with gateway(Played(much), patience=0.1) as served:
+        _, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rpartition(":")[2]), limit=100)
+        sent = json.dumps(body("anthropic")).encode()
+        writer.write(b"POST /v1/messages HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n%b" % (len(sent), sent))
+        await wait_until(lambda: served.book.entries)
+        writer.transport.abort()
+    assert served.places.held == 0
+    assert served.book.entries[0].ending == ("left" if error is None else "failed")
+
+
+@pytest.mark.parametrize("face", ["anthropic", "openai", "gemini"])
+async def test_a_mistake_of_ours_is_told_in_the_words_of_the_face(face: str) -> None:
+    class Broken(OpenDoor):
+        async def grant(self, scope: object) -> Grant:
+            raise RuntimeError("a bug")
+
+    async with gateway(Played(words), door=Broken()) as served, served.client() as client:
+        answer = await client.post(PATHS[face], json=body(face))
+        listed = await client.get("/v1/models")
+    assert (answer.status_code, listed.status_code) == (500, 500)
+    assert "the gateway itself failed" in str(answer.json()["error"])
+    assert "the gateway itself failed" in str(listed.json()["error"])
+    [entry] = served.book.entries
+    assert (entry.ending, entry.status) == ("refused", 500)
 
 
 async def test_gives_a_call_its_seal_back() -> None:
