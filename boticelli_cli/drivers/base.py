@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Protocol
 
 from boticelli_cli.errors import ProviderError
@@ -158,11 +159,13 @@ class Meter:
     """What is known of requests while they go on, and afterwards, however they ended.
 
     `usage` is what their providers have counted so far, as far as they say it before the end. `waited` are the seconds
-    for which a provider was waited for; `None` where no driver has said.
+    for which a provider was waited for; `None` where no driver has said. They go by `clock`: an event loop's own, of
+    uvloop at least, knows whole milliseconds only, and many a wait between two chunks is shorter.
     """
 
     usage: Usage | None = None
     waited: float | None = None
+    clock: Callable[[], float] = perf_counter
 
     def wait(self, seconds: float) -> None:
         """Count more seconds of waiting."""
@@ -178,9 +181,9 @@ _meter: ContextVar[Meter | None] = ContextVar("meter", default=None)
 
 
 @contextmanager
-def metering() -> Iterator[Meter]:
+def metering(clock: Callable[[], float] = perf_counter) -> Iterator[Meter]:
     """Have a meter on the requests that are made within this context, by whichever driver."""
-    meter = Meter()
+    meter = Meter(clock=clock)
     token = _meter.set(meter)
     try:
         yield meter

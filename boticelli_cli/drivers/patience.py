@@ -45,7 +45,8 @@ class Patience:
 
     async def wait_for(self, awaitable: Awaitable[Result]) -> Result:
         """What `awaitable` comes to. Raises NoAnswerError, SilenceError or StreamError when it takes too long."""
-        now = asyncio.get_running_loop().time()
+        now, meter = asyncio.get_running_loop().time(), self._meter
+        began = 0.0 if meter is None else meter.clock()
         longest = SILENCE if self.answered else self._first
         try:
             async with asyncio.timeout_at(min(now + longest, self._end)) as limit:
@@ -55,8 +56,8 @@ class Patience:
                 raise
             raise self._too_long(longest, ended=now + longest >= self._end) from error
         finally:
-            if self._meter is not None:
-                self._meter.wait(asyncio.get_running_loop().time() - now)
+            if meter is not None:
+                meter.wait(meter.clock() - began)
 
     def _too_long(self, longest: float, *, ended: bool) -> ProviderError:
         if ended and self.answered:

@@ -95,12 +95,11 @@ class Rehearsal:
         if meter is None:
             await self._sleep(seconds)
             return
-        clock = asyncio.get_running_loop().time
-        begun = clock()
+        begun = meter.clock()
         try:
             await self._sleep(seconds)
         finally:
-            meter.wait(clock() - begun)
+            meter.wait(meter.clock() - begun)
 
 
 def refuse_unknown_model(model: str) -> None:

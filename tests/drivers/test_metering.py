@@ -4,13 +4,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from time import perf_counter
 from typing import Any
 
 import pytest
 
 from boticelli_cli.drivers.base import Meter, fold, metering
+from boticelli_cli.drivers.patience import Patience
 from boticelli_cli.drivers.rehearsal import Rehearsal
 from boticelli_cli.errors import ProviderError, StreamError
+from boticelli_cli.gateway.server import new_loop
 from boticelli_cli.messages import Original, Request, Usage
 from tests.clock import in_virtual_time
 from tests.drivers.asking import settle
@@ -33,7 +36,7 @@ def asking(dialect: Dialect, *, forwarded: bool = False) -> Request:
 @asynccontextmanager
 async def metered(dialect: Dialect, *answers: Behaviour | str) -> AsyncIterator[tuple[Meter, Any, Any]]:
     async with dialect.talking(*answers) as (fake, driver):
-        with metering() as meter:
+        with metering(asyncio.get_running_loop().time) as meter:
             yield meter, fake, driver
 
 
@@ -116,7 +119,7 @@ async def test_has_counted_nothing_of_what_was_refused(dialect: Dialect, whole: 
 @in_virtual_time
 async def test_tells_each_meter_of_its_own_request_only() -> None:
     async def ask(driver: Any, prompt: str) -> Meter:
-        with metering() as meter:
+        with metering(asyncio.get_running_loop().time) as meter:
             await OPENAI.ask(driver, OPENAI.asking(prompt))
         return meter
 
@@ -130,7 +133,7 @@ async def test_tells_each_meter_of_its_own_request_only() -> None:
 @in_virtual_time
 async def test_takes_the_pauses_of_the_embedded_model_for_a_providers() -> None:
     for whole in (False, True):
-        with metering() as meter:
+        with metering(asyncio.get_running_loop().time) as meter:
             before = asyncio.get_running_loop().time()
             asked = replace(OPENAI.asking("one two three"), model="rehearsal")
             response = await OPENAI.ask(Rehearsal(), asked, whole=whole)
@@ -142,14 +145,14 @@ async def test_takes_the_pauses_of_the_embedded_model_for_a_providers() -> None:
 @in_virtual_time
 async def test_tells_what_the_embedded_model_had_said_to_those_who_leave() -> None:
     asked = replace(OPENAI.asking("one two three"), model="rehearsal")
-    with metering() as meter:
+    with metering(asyncio.get_running_loop().time) as meter:
         async with Rehearsal().stream(asked) as deltas:
             assert meter.usage == Usage(input=3, output=0, total=3)
             for _ in range(4):
                 await anext(deltas)
         assert meter.usage == Usage(input=3, output=4, total=7)
         assert meter.waited == pytest.approx(0.25 + 3 * 0.025)
-    with metering() as meter:
+    with metering(asyncio.get_running_loop().time) as meter:
         async with Rehearsal().stream(replace(asked, model="rehearsal/fail-after-2")) as deltas:
             with pytest.raises(StreamError):
                 await fold(deltas)
@@ -164,3 +167,21 @@ async def test_tells_what_a_live_model_counts(fake: FakeGemini) -> None:
     assert meter.usage == response.finish.usage
     assert meter.usage != Usage()
     assert meter.waited
+
+
+def test_knows_waits_of_less_than_a_millisecond_whatever_the_loop() -> None:
+    async def busy(seconds: float) -> None:
+        end = perf_counter() + seconds
+        while perf_counter() < end:
+            pass
+
+    async def waits() -> list[float | None]:
+        waited = []
+        for _ in range(10):
+            with metering() as meter:
+                await Patience("prov", None).wait_for(busy(0.0002))
+            waited.append(meter.waited)
+        return waited
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        assert all(waited is not None and waited >= 0.0002 for waited in runner.run(waits()))
