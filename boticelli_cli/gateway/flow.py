@@ -8,13 +8,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from time import perf_counter
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from boticelli_cli.drivers.base import Driver
 from boticelli_cli.errors import BoticelliError, ProviderError, StreamError
 from boticelli_cli.messages import Delta, Finish, Request, Response
 
-__all__ = ["KEEP_ALIVE", "PATIENCE", "QUEUE", "ClientLeft", "Flow", "Sink", "own_fault", "taken"]
+__all__ = ["KEEP_ALIVE", "PATIENCE", "QUEUE", "ClientLeft", "Flow", "Sink", "own_fault", "taken", "unless_left"]
 
 QUEUE: Final = 100
 """Pieces of an answer that may wait for the client."""
@@ -26,6 +26,8 @@ PATIENCE: Final = 300.0
 """Seconds for which a client may take nothing of what is sent to it, until it counts as gone."""
 
 Receive = Callable[[], Awaitable[Any]]
+
+Result = TypeVar("Result")
 
 _log = logging.getLogger(__name__)
 
@@ -184,6 +186,26 @@ async def taken(sending: Awaitable[None], patience: float) -> None:
         if not limit.expired():
             raise
         raise ClientLeft from error
+
+
+async def unless_left(receive: Receive, work: Awaitable[Result]) -> Result:
+    """What some work comes to, which ends when the client goes away. Raises ClientLeft then, and what the work does."""
+    has_left, failure = False, None
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(_watch(receive), name="client")
+            try:
+                result = await work
+            except Exception as error:  # it is to leave as it came, and not in a group
+                failure = error
+            watching.cancel()
+    except* ClientLeft:
+        has_left = True
+    if has_left:
+        raise ClientLeft
+    if failure is not None:
+        raise failure
+    return result
 
 
 def own_fault(error: Exception) -> StreamError:

@@ -15,7 +15,7 @@ from boticelli_cli.gateway.faces.anthropic import AnthropicFace
 from boticelli_cli.gateway.faces.base import Face, ServedModel
 from boticelli_cli.gateway.faces.gemini import GeminiFace
 from boticelli_cli.gateway.faces.openai import OpenAIFace
-from boticelli_cli.gateway.flow import ClientLeft, Receive, own_fault
+from boticelli_cli.gateway.flow import ClientLeft, Receive, own_fault, unless_left
 from boticelli_cli.gateway.paths import Target, face_of_caller, target_of
 from boticelli_cli.messages import Request
 
@@ -69,7 +69,7 @@ class Gateway:
             if target.action == "count":
                 request = face.read_count(await read_call(target, scope, receive, self._bounds))
                 self._door.check(grant, face.name, request.model)
-                body = face.count(await self._count(request))
+                body = face.count(await unless_left(receive, self._count(request)))
             else:
                 models = [model for model in self._models() if grant.permits_model(model.id)]
                 body = face.models(models) if target.action == "models" else face.model(_found(models, target.model))

@@ -87,8 +87,8 @@ async def gateway(
     models: Sequence[ServedModel] = (),
     longest_wait: float = 30.0,
     keep_alive: float = 15.0,
-    count: Callable[[Request], Awaitable[int]] | None = None,
     patience: float = 300.0,
+    count: Callable[[Request], Awaitable[int]] | None = None,
 ) -> AsyncIterator[Served]:
     """A gateway around a driver, until the context is left."""
     places, book, door = Places(), Book(), door or OpenDoor()

@@ -270,6 +270,34 @@ async def test_ends_a_call_that_is_not_streamed_when_its_client_leaves() -> None
     assert served.book.entries[0].ending == "left"
 
 
+async def test_ends_a_count_when_its_client_leaves() -> None:
+    begun, left = asyncio.Event(), asyncio.Event()
+
+    async def counting(_: Request) -> int:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            left.set()
+        return 0
+
+    async with gateway(Played(words), count=counting) as served, served.client() as client:
+        asking = asyncio.create_task(client.post("/v1/messages/count_tokens", json=body("anthropic")))
+        await begun.wait()
+        asking.cancel()
+        async with asyncio.timeout(1):
+            await left.wait()
+
+
+async def test_a_count_that_fails_is_told_as_it_is() -> None:
+    async def failing_count(_: Request) -> int:
+        raise UnknownModelError("whose model is it?")
+
+    async with gateway(Played(words), count=failing_count) as served, served.client() as client:
+        answer = await client.post("/v1/messages/count_tokens", json=body("anthropic"))
+    assert (answer.status_code, answer.json()["error"]["message"]) == (404, "whose model is it?")
+
+
 async def test_a_slow_client_slows_the_provider() -> None:
     async def endless(_: Request) -> AsyncIterator[Delta]:
         while True:
