@@ -32,6 +32,7 @@ from boticelli_cli.gateway.seals import LocalSeals
 from boticelli_cli.gateway.serve import Gateway
 from boticelli_cli.gateway.status import Slice, status_routes
 from boticelli_cli.gateway.stopping import Stopping
+from boticelli_cli.gateway.strangers import FewStrangers
 from boticelli_cli.gateway.usage import usage_routes
 from boticelli_cli.gateway_keys import keyring
 from boticelli_cli.listings import known_catalog
@@ -84,7 +85,7 @@ class _Joined:
         self.exchanges = self._exchanges()
         self.metrics = self._metrics(environ.get(_METRICS_FOLDER))
         stopping.when_cut(self.exchanges.cut)
-        self.exchanges.observers = (self.metrics, self.ledger, self.log)
+        self.exchanges.observers = (self.metrics, FewStrangers(self.ledger), FewStrangers(self.log))
 
     @property
     def _rehearses(self) -> bool:
