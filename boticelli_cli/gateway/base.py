@@ -125,7 +125,8 @@ class Seals(Protocol):
         ...
 
     async def get(self, call_ids: Collection[str]) -> Mapping[str, str]:
-        """Those seals that are remembered. It waits for a moment at most, and does not raise."""
+        """Those seals that are remembered, of many ids those of the last. It waits for a moment at most, and does not
+        raise."""
         ...
 
 

@@ -37,7 +37,8 @@ class LocalSeals:
 
 async def with_seals(request: Request, seals: Seals) -> Request:
     """A request whose calls have the seals again that they came with."""
-    ids = {part.id for message in request.messages for part in message.parts if _lacks_seal(part) and part.id}
+    calls = (part for message in request.messages for part in message.parts if _lacks_seal(part))
+    ids = [call.id for call in calls if call.id]
     kept = await seals.get(ids) if ids else {}
     if not kept:
         return request

@@ -12,6 +12,10 @@ _KEPT_SECONDS = 3600.0
 _MOST = 20_000
 """How many are remembered here, the latest ones."""
 
+_MOST_ASKED = 2_000
+_LONGEST_ASKED = 200
+"""How many Redis is asked for at once, the last ones, and by ids of how many characters: clients may send anything."""
+
 
 class SharedSeals:
     """Seals by the ids of their calls, here and in Redis, for an hour; see `gateway.base.Seals`."""
@@ -31,7 +35,8 @@ class SharedSeals:
         now = _now()
         here = {each: self._here[each] for each in call_ids if each in self._here}
         found = {each: signature for each, (signature, until) in here.items() if until > now}
-        missing = [each for each in dict.fromkeys(call_ids) if each not in found]
+        missing = [each for each in dict.fromkeys(call_ids) if each not in found and len(each) <= _LONGEST_ASKED]
+        missing = missing[-_MOST_ASKED:]
         if missing:
             try:
                 there = await self._link.ask("MGET", *map(self._place_of, missing))

@@ -112,3 +112,17 @@ async def test_a_seal_is_found_by_other_gateways_and_without_redis_by_the_one_th
             await until(lambda: client.exists(f"{prefix}seal:call%204"))
         assert await other.seals.get(["call 4"]) == {"call 4": "seal 4"}
         assert await other.seals.get([]) == {}
+
+
+async def test_does_not_take_redis_for_gone_as_somebody_asks_for_very_many_seals(
+    server: RedisServer, prefix: str
+) -> None:
+    async with gateways(server.url, 2, prefix=prefix) as (one, other):
+        one.seals.put("call last", "seal")
+
+        async def is_known() -> bool:
+            return await other.seals.get([*(f"call {number}" for number in range(400_000)), "call last"]) != {}
+
+        await until(is_known)
+        assert await other.seals.get(["c" * 50_000_000]) == {}
+        assert other.is_up
