@@ -85,12 +85,21 @@ def _part(part: Part) -> float:
         case ToolCall():
             return text_tokens(part.name) + text_tokens(_json(part.arguments)) + text_tokens(part.signature or "")
         case ToolResult():
-            output = part.output if isinstance(part.output, tuple) else (Text(_json(part.output)),)
-            return text_tokens(part.name) + sum(map(_part, output))
+            return text_tokens(part.name) + _output(part.output)
         case CachePoint():
             return 0.0
         case _:
             assert_never(part)
+
+
+def _output(output: Any) -> float:
+    match output:
+        case str():  # mostly; and it may be long
+            return text_tokens(output)
+        case tuple():
+            return sum(map(_part, output))
+        case _:
+            return text_tokens(_json(output))
 
 
 def _media(media: Media) -> float:
@@ -113,5 +122,8 @@ def _media(media: Media) -> float:
             assert_never(media.kind)
 
 
+_encoder = json.JSONEncoder(ensure_ascii=False, default=str)
+
+
 def _json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
+    return _encoder.encode(value)

@@ -29,11 +29,18 @@ _USERS = frozenset({"input", "input_schema", "schema", "metadata"})
 
 def _without_nulls(value: Any) -> Any:
     if isinstance(value, dict):
-        said = ((key, each) for key, each in value.items() if each is not None)
-        return {key: each if key in _USERS else _without_nulls(each) for key, each in said}
+        return {
+            key: _without_nulls(each) if isinstance(each, _NESTED) and key not in _USERS else each
+            for key, each in value.items()
+            if each is not None
+        }
     if isinstance(value, list):
-        return [_without_nulls(each) for each in value]
+        return [_without_nulls(each) if isinstance(each, _NESTED) else each for each in value]
     return value
+
+
+_NESTED = (dict, list)
+"""What may hold nulls. Nearly all values are texts: to call for each of them takes longer than all else."""
 
 
 def _list(value: Any) -> list[Any]:
@@ -64,7 +71,7 @@ def _block(block: Any) -> Any:
         return block
     kind = block.get("type")
     nothing = _SAYS_NOTHING.get(kind, ()) if isinstance(kind, str) else ()
-    told = {key: value for key, value in block.items() if (key, value) not in nothing}
+    told = {key: value for key, value in block.items() if (key, value) not in nothing} if nothing else block
     return {"input": {}, **told} if kind == "tool_use" else told
 
 

@@ -16,13 +16,6 @@ from tests.process import COMMAND, PATIENCE
 
 __all__ = ["Counted", "Running", "gateway", "provider"]
 
-_CONFIG = """
-providers:
-  a: {{dialect: anthropic, base_url: '{url}', api_key: test-key}}
-  o: {{dialect: openai, base_url: '{url}/v1', api_key: test-key}}
-"""
-
-
 @dataclass(frozen=True)
 class Counted:
     """What a gateway has used until now: seconds of CPU; and by its metrics, seconds of its own."""
@@ -72,8 +65,9 @@ def provider() -> Iterator[str]:
 @contextmanager
 def gateway(upstream: str, folder: Path) -> Iterator[Running]:
     """A gateway that has just been started, to that provider, as it is by default. Its log is written to a file."""
-    (folder / "config.yaml").write_text(_CONFIG.format(url=upstream))
-    env = {**os.environ, "BOTICELLI_HOME": str(folder)}
+    addresses = {"ANTHROPIC_BASE_URL": upstream, "OPENAI_BASE_URL": f"{upstream}/v1"}
+    keys = {"ANTHROPIC_API_KEY": "test-key", "OPENAI_API_KEY": "test-key"}
+    env = {**os.environ, **addresses, **keys, "BOTICELLI_HOME": str(folder)}
     command = [*COMMAND, "serve", "--port", "0", "--log-format", "json"]
     log = folder / "log"
     with (

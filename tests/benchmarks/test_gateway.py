@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.benchmark, pytest.mark.filterwarnings("default")]
 
 
 class Way(NamedTuple):
-    """In which dialect a client asks for which model: `a` speaks Anthropic's, `o` OpenAI's."""
+    """In which dialect a client asks for whose model."""
 
     face: str
     model: str
@@ -30,9 +30,9 @@ class Way(NamedTuple):
         return f"{self.face} to {self.model}"
 
 
-FORWARDED = Way("anthropic", "a/claude-sonnet-5-5")
-CLAUDE_CODE_TO_OPENAI = Way("anthropic", "o/gpt-6.2-sol")
-OPENAI_TO_CLAUDE = Way("openai", "a/claude-sonnet-5-5")
+FORWARDED = Way("anthropic", "claude-sonnet-5-5")
+CLAUDE_CODE_TO_OPENAI = Way("anthropic", "gpt-6.2-sol")
+OPENAI_TO_CLAUDE = Way("openai", "claude-sonnet-5-5")
 WAYS = pytest.mark.parametrize("way", [FORWARDED, CLAUDE_CODE_TO_OPENAI, OPENAI_TO_CLAUDE], ids=str)
 
 
