@@ -1,7 +1,7 @@
 """Drivers of accounts: each made of an account's key, its provider's address and the dialect that is spoken there."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from boticelli_cli.listings import calls_of
 from boticelli_cli.messages import Delta, Request, Response
 from boticelli_cli.wire import listing as wire
 
-__all__ = ["Locked", "Opener", "key_hint", "list_models"]
+__all__ = ["Locked", "Opener", "key_hint", "list_models", "load_drivers"]
 
 
 class Opened(Driver, Protocol):
@@ -104,6 +104,22 @@ class Opener:
             unknown_hint=hint,
             wide=self.wide,
         )
+
+
+def load_drivers(dialects: Collection[str], *, wide: bool = False) -> None:
+    """Import what asks in these dialects, and read the certificates, which together take as long as many requests."""
+    from boticelli_cli.drivers.http import load_client
+
+    load_client(wide=wide)
+    if "anthropic" in dialects:
+        import boticelli_cli.drivers.anthropic
+    if "openai" in dialects:
+        import boticelli_cli.drivers.openai
+    if "gemini" in dialects:
+        import boticelli_cli.drivers.gemini
+    if "bedrock" in dialects:
+        import boticelli_cli.drivers.bedrock
+        import boticelli_cli.drivers.bedrock_access  # noqa: F401
 
 
 class Locked:

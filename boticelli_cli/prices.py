@@ -15,7 +15,7 @@ from boticelli_cli.messages import Usage
 if TYPE_CHECKING:
     from genai_prices.types import PriceCalculation
 
-__all__ = ["cost_usd"]
+__all__ = ["cost_usd", "load_prices"]
 
 _PROVIDERS = {"gemini": "google", "anthropic": "anthropic", "openai": "openai", "bedrock": "aws"}
 """The providers' names, as genai-prices has them."""
@@ -47,6 +47,11 @@ def cost_usd(
                 return _by(prices[name], usage)
     costs = (_known_cost(provider, model, usage, catalog, today) for model in models)
     return next((cost for cost in costs if cost is not None), None)
+
+
+def load_prices() -> None:
+    """Load the prices that are known, which takes a tenth of a second, before anybody waits for one."""
+    _calculate("openai", "gpt-4o", Usage(input=1, output=1))
 
 
 def _names(provider: str, model: str) -> tuple[str, ...]:

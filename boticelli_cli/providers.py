@@ -6,7 +6,7 @@ or a provider, has no need of is left out.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -123,6 +123,12 @@ class Providers:
             for account in self._config.accounts
             if account.is_given and account.lacks is None
         ]
+
+    async def load(self) -> None:
+        """Load what the first requests need, so that none of them waits for it. Nobody is asked, no key is read."""
+        usable = [each.provider for each in self._config.accounts if each.is_given and each.lacks is None]
+        dialects = {self._config.providers[each].dialect for each in usable}
+        await asyncio.to_thread(_load, dialects, wide=self._wide)
 
     async def aclose(self) -> None:
         """Close all connections. What is asked afterwards opens new ones."""
@@ -259,6 +265,20 @@ def _standing(account: Account, known: "tuple[Roster, Standings] | None") -> Acc
         return AccountStanding(account, seat.running)
     until = None if rest.kind == "disabled" else time.time() + rest.until - now
     return AccountStanding(account, seat.running, until, rest.reason, rest.kind == "disabled")
+
+
+def _load(dialects: Collection[str], *, wide: bool) -> None:
+    import boticelli_cli.routing.accounts
+
+    if dialects:
+        import boticelli_cli.drivers.presentable
+        import boticelli_cli.limit_states
+        import boticelli_cli.routing.account_book
+        import boticelli_cli.routing.resets
+        import boticelli_cli.routing.retries  # noqa: F401
+        from boticelli_cli.account_drivers import load_drivers
+
+        load_drivers(dialects, wide=wide)
 
 
 def _spends_days(provider: Provider) -> bool:

@@ -1,5 +1,6 @@
 """Serving: the gateway, joined of the configuration, the providers, and what lets clients in and counts them."""
 
+import asyncio
 import secrets
 import sys
 import time
@@ -37,7 +38,7 @@ from boticelli_cli.gateway.usage import usage_routes
 from boticelli_cli.gateway_keys import keyring
 from boticelli_cli.listings import known_catalog
 from boticelli_cli.messages import Delta, Request, Response, Usage
-from boticelli_cli.prices import cost_usd
+from boticelli_cli.prices import cost_usd, load_prices
 from boticelli_cli.private_file import close_to_others, locked, write_private
 from boticelli_cli.providers import AccountStanding, Providers, today
 from boticelli_cli.routing.estimate import estimate_tokens
@@ -111,9 +112,15 @@ class _Joined:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[None]:
-        """What has to be open while it serves, and is closed in the end: nothing that was counted is lost."""
+        """What has to be open while it serves, and is closed in the end: nothing that was counted is lost.
+
+        What the first requests need is loaded by then.
+        """
         async with self.log, self.ledger, self._joined():
             try:
+                await self.providers.load()
+                if not self._rehearses:
+                    await asyncio.to_thread(load_prices)
                 yield
             finally:
                 await self.providers.aclose()

@@ -8,7 +8,7 @@ import re
 import socket
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -30,6 +30,7 @@ __all__ = [
     "FailureReader",
     "Headers",
     "Outgoing",
+    "load_client",
     "no_headers",
     "time_at",
 ]
@@ -250,6 +251,14 @@ def _secrets(headers: Mapping[str, str]) -> tuple[str, ...]:
     """What nobody may see of the headers that let a request in; what is too short to be one is none."""
     values = (headers[name].split(" ")[-1] for name in headers if name.lower() in _SECRET_HEADERS)
     return tuple(value for value in values if len(value) >= _TELLING)
+
+
+def load_client(*, wide: bool) -> None:
+    """Load what a client is made of. Where that cannot be, whoever asks is told, and not before."""
+    with suppress(OSError, ImportError):
+        _trusted(ssl.get_default_verify_paths())
+        if wide:
+            import httpx_aiohttp  # noqa: F401
 
 
 async def time_at(address: str) -> datetime | None:

@@ -16,6 +16,7 @@ from tests.process import COMMAND, PATIENCE
 
 __all__ = ["Counted", "Running", "gateway", "provider"]
 
+
 @dataclass(frozen=True)
 class Counted:
     """What a gateway has used until now: seconds of CPU; and by its metrics, seconds of its own."""
