@@ -126,15 +126,32 @@ class Providers:
 
     async def load(self) -> None:
         """Load what the first requests need, so that none of them waits for it. Nobody is asked, no key is read."""
-        usable = [each.provider for each in self._config.accounts if each.is_given and each.lacks is None]
-        dialects = {self._config.providers[each].dialect for each in usable}
-        await asyncio.to_thread(_load, dialects, wide=self._wide)
+        usable = {each.provider for each in self._config.accounts if each.is_given and each.lacks is None}
+        await asyncio.to_thread(self._load, usable)
 
     async def aclose(self) -> None:
         """Close all connections. What is asked afterwards opens new ones."""
         closing = self._closing
         self._begin()
         await closing.aclose()
+
+    def _load(self, usable: Collection[str]) -> None:
+        if not usable:
+            import boticelli_cli.drivers.rehearsal
+            import boticelli_cli.routing.accounts
+
+            return
+        import boticelli_cli.drivers.presentable
+        import boticelli_cli.limit_states
+        import boticelli_cli.routing.account_book
+        import boticelli_cli.routing.accounts
+        import boticelli_cli.routing.resets
+        import boticelli_cli.routing.retries  # noqa: F401
+        from boticelli_cli.account_drivers import load_drivers
+
+        load_drivers({self._config.providers[each].dialect for each in usable}, wide=self._wide)
+        for each in usable:
+            self._catalog.describe(f"{each}/any")  # reads what is known of its models
 
     def _make(self, name: str, call: Call) -> Driver:
         if name == EMBEDDED:
@@ -265,20 +282,6 @@ def _standing(account: Account, known: "tuple[Roster, Standings] | None") -> Acc
         return AccountStanding(account, seat.running)
     until = None if rest.kind == "disabled" else time.time() + rest.until - now
     return AccountStanding(account, seat.running, until, rest.reason, rest.kind == "disabled")
-
-
-def _load(dialects: Collection[str], *, wide: bool) -> None:
-    import boticelli_cli.routing.accounts
-
-    if dialects:
-        import boticelli_cli.drivers.presentable
-        import boticelli_cli.limit_states
-        import boticelli_cli.routing.account_book
-        import boticelli_cli.routing.resets
-        import boticelli_cli.routing.retries  # noqa: F401
-        from boticelli_cli.account_drivers import load_drivers
-
-        load_drivers(dialects, wide=wide)
 
 
 def _spends_days(provider: Provider) -> bool:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +37,44 @@ def notices(acts: str, config: Config = KEYED) -> list[str]:
 
 def test_the_embedded_model_needs_nobody() -> None:
     assert notices("  a: {prompt: One., model: rehearsal/fast}", Config()) == []
+
+
+FIRST_REQUEST = r"""
+import asyncio, sys
+from boticelli_cli.catalog import Catalog
+from boticelli_cli.config import Account, Config
+from boticelli_cli.errors import RefusedError
+from boticelli_cli.messages import Message, Request, Text
+from boticelli_cli.providers import Providers
+
+async def refuse(reader, writer):
+    await reader.readuntil(b"Hello")
+    writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+    writer.close()
+
+async def main():
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    url = "http://127.0.0.1:%d" % server.sockets[0].getsockname()[1]
+    config = Config(accounts=(Account("anthropic", "anthropic", "k", base_url=url),))
+    providers = Providers(config, Catalog.builtin(), {"BOTICELLI_HOME": sys.argv[1]}, wide=True)
+    await providers.load()
+    loaded = set(sys.modules)
+    try:
+        async with providers.driver.stream(Request("claude-sonnet-5-5", (Message("user", (Text("Hello"),)),))):
+            print("it was answered")
+    except RefusedError:
+        print(*sorted(set(sys.modules) - loaded))
+    await providers.aclose()
+
+asyncio.run(main())
+"""
+
+
+def test_the_first_request_finds_everything_loaded(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", FIRST_REQUEST, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    late = {name.partition(".")[0] for name in done.stdout.split()}
+    assert late <= {"encodings", "stringprep", "unicodedata"}  # the standard library's, for names of hosts
 
 
 def test_a_provider_needs_a_key() -> None:
