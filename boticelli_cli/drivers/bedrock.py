@@ -3,11 +3,11 @@
 import re
 from collections.abc import Callable
 from typing import Final
-from urllib.parse import quote
 
 from boticelli_cli.drivers.bedrock_access import BedrockAccess
 from boticelli_cli.drivers.dialect import Dialect, HttpDriver
 from boticelli_cli.drivers.http import Endpoint
+from boticelli_cli.drivers.model_path import in_path
 from boticelli_cli.drivers.patience import Patience
 from boticelli_cli.messages import Request, Response
 from boticelli_cli.wire import bedrock_converse as converse
@@ -86,7 +86,7 @@ def _path(request: Request, streamed: bool) -> str:
 
 
 def _model_path(model: str, action: str) -> str:
-    return f"/model/{quote(model, safe=_PLAIN)}/{action}"
+    return f"/model/{in_path(model, safe=_PLAIN)}/{action}"
 
 
 def _reader(request: Request) -> BodyReader:

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from boticelli_cli.drivers.access import check_key
 from boticelli_cli.drivers.http import Outgoing
+from boticelli_cli.drivers.model_path import in_path
 from boticelli_cli.errors import CredentialsError, UnreachableError
 from boticelli_cli.wire.gemini_errors import PROVIDER
 
@@ -83,7 +83,7 @@ class GeminiAccess:
 
     def path_of(self, model: str, method: str) -> str:
         """Where a model's method is, below the address."""
-        return f"{self.models_path}/{quote(model, safe='')}:{method}"
+        return f"{self.models_path}/{in_path(model)}:{method}"
 
     @contextmanager
     def hinting(self) -> Iterator[None]:
