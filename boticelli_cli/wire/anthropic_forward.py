@@ -10,7 +10,7 @@ from boticelli_cli.wire.anthropic_blocks import Struct
 from boticelli_cli.wire.anthropic_errors import PROVIDER, decode_error
 from boticelli_cli.wire.anthropic_usage import usage_of
 from boticelli_cli.wire.failure import malformed
-from boticelli_cli.wire.forward import Forwarding, Said, with_replaced
+from boticelli_cli.wire.forward import Forwarding, Said, is_ambiguous, with_replaced
 
 __all__ = ["FORWARDING"]
 
@@ -134,6 +134,8 @@ def _forwarded_body(body: bytes, model: str, streamed: bool) -> bytes | None:
         words: dict[str, Any] = {} if asked.model == model else {"model": model}
         if bool(asked.stream) != streamed:
             words["stream"] = streamed
+        if is_ambiguous(body):
+            words |= {"model": model, "stream": streamed or None}
         return with_replaced(body, words) if words else body
     except (ValueError, RecursionError):
         return None

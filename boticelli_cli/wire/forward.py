@@ -17,7 +17,7 @@ from boticelli_cli.messages import Delta, Finish, Forwarded, Usage
 from boticelli_cli.wire.failure import break_off
 from boticelli_cli.wire.sse import LIMIT, data_of
 
-__all__ = ["ForwardBody", "Forwarding", "Said", "SideReader", "is_something", "with_replaced"]
+__all__ = ["ForwardBody", "Forwarding", "Said", "SideReader", "is_ambiguous", "is_something", "with_replaced"]
 
 Said = Literal["more", "frame", "count"]
 """What an event says: more of the answer; nothing of it; or only what it used, which not every client wants to know."""
@@ -99,7 +99,7 @@ class ForwardBody:
         rest = bytes(self._pending)
         self._pending.clear()
         if rest and (rest.endswith((b"\n", b"\r")) or data_of(_with_line_feeds(rest)) is not None):
-            yield from self._passed(rest)
+            yield from self._passed(_ended(rest))
         finish = self._reader.finish(given=self._given)
         if finish is None:
             hint = StreamError.HINT if self._given else "run it again"
@@ -165,12 +165,23 @@ class ForwardBody:
             yield Forwarded(data)
 
 
+def is_ambiguous(body: bytes) -> bool:
+    """Whether a body may say more than once for whom it is, or whether it is to be streamed; now and then it does not.
+
+    Of keys that are alike we take the last. Others take the first, or take `Model` for the same (Go's encoding/json),
+    and would serve what nobody has permitted. A key may be escaped, too.
+    """
+    lower = body.lower()
+    return any(lower.count(name) > 1 for name in (b'"model"', b'"stream"')) or _ESCAPED.search(lower) is not None
+
+
 def with_replaced(body: bytes, words: Mapping[str, Any]) -> bytes:
     """A JSON object with other values for some of its keys, in their places; those of new keys come last.
 
-    A value of `None` takes a key away. All other values stay byte for byte. Raises ValueError for what is no object.
+    A value of `None` takes a key away. All other values stay byte for byte. Of keys that are alike the last stays, and
+    none of those that differ from one in `words` by their case. Raises ValueError for what is no object.
     """
-    said = _read_object(body)
+    said = {key: value for key, value in _read_object(body).items() if key in words or key.lower() not in words}
     for key, value in words.items():
         if value is None:
             said.pop(key, None)
@@ -185,6 +196,9 @@ def is_something(value: msgspec.Raw | msgspec.UnsetType) -> bool:
 
 
 _NOTHING: Final = (b"null", b'""', b"[]", b"{}")
+_ESCAPED: Final = re.compile(rb"\\u00[4-7]")
+"""A letter that needs no escape, in a body of small letters."""
+
 _read_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 _END: Final = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r(?!\Z))")
@@ -210,6 +224,13 @@ def _end_of(whole: bytes, count: int) -> int:
         return 0
     found = next(islice(_END.finditer(whole), count - 1, None), None)
     return len(whole) if found is None else found.end()
+
+
+def _ended(event: bytes) -> bytes:
+    """The last event of a stream, with the blank line that it lacks: without one clients leave it out."""
+    newline = next((each for each in (b"\r\n", b"\n", b"\r") if each in event), b"\n")
+    plain = _with_line_feeds(event)
+    return event + newline * (2 - plain.endswith(b"\n") - plain.endswith(b"\n\n"))
 
 
 def _with_line_feeds(data: bytes) -> bytes:

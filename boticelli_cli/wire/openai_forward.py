@@ -6,7 +6,7 @@ import msgspec
 
 from boticelli_cli.messages import Finish, Usage
 from boticelli_cli.wire.failure import malformed
-from boticelli_cli.wire.forward import Said, is_something, with_replaced
+from boticelli_cli.wire.forward import Said, is_ambiguous, is_something, with_replaced
 from boticelli_cli.wire.openai_answer import is_failure, reason_of
 from boticelli_cli.wire.openai_errors import PROVIDER, decode_error
 from boticelli_cli.wire.openai_usage import usage_of
@@ -76,6 +76,8 @@ def forwarded_body(body: bytes, model: str, streamed: bool, *, max_tokens_name: 
             words["stream"] = streamed
         if (options := _options(asked.stream_options, streamed)) != asked.stream_options:
             words["stream_options"] = None if options is msgspec.UNSET else options
+        if is_ambiguous(body):
+            words |= {"model": model, "stream": streamed or None}
         return with_replaced(body, words) if words else body
     except (ValueError, RecursionError):
         return None

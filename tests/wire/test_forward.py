@@ -241,11 +241,11 @@ def test_passes_on_an_answer_that_says_nothing_and_ends_well(dialect: Dialect) -
 
 
 @every_dialect
-def test_reads_the_last_event_without_its_blank_line(dialect: Dialect) -> None:
+def test_gives_the_last_event_the_blank_line_that_it_lacks(dialect: Dialect) -> None:
     body = dialect.quiet + dialect.text + dialect.end
     for left in (1, 2):
         pieces, finish = passed(dialect.side(), [body[:-left]])
-        assert b"".join(pieces) == body[:-left]
+        assert b"".join(pieces) == body
         assert finish is not None
         assert finish.usage.output == 3
 
@@ -413,3 +413,28 @@ def test_tells_what_was_counted_so_far_whoever_reads(dialect: Dialect) -> None:
     assert [*body.read(dialect.quiet)] == []
     assert body.usage.input == (None if dialect is OPENAI else 7)
     assert isinstance(next(body.read(dialect.text)), TextDelta)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"model":"dear","model":"cheap","messages":[],"messages":[]}',
+        b'{"model":"cheap","Model":"dear","messages":[]}',
+        b'{"m\\u006fdel":"dear","model":"cheap","messages":[]}',
+        b'{"MO\\u0044EL":"dear","model":"cheap","messages":[]}',
+        b'{"model":"cheap","stream":true,"stream":false,"messages":[]}',
+        b'{"model":"cheap","STREAM":true,"stream":false,"messages":[]}',
+    ],
+)
+def test_says_once_for_whom_a_request_is_whatever_its_body_says_twice(body: bytes) -> None:
+    for sent in (
+        anthropic.FORWARDING.body(body, "cheap", False),
+        openai.forwarded_body(body, "cheap", False, max_tokens_name="max_tokens"),
+    ):
+        assert sent == b'{"model":"cheap","messages":[]}'
+
+
+def test_leaves_a_body_alone_whose_prompt_speaks_of_models() -> None:
+    told = {"model": "cheap", "messages": [{"role": "user", "content": 'Write {"model": "x", "model": "y"}. \u00e9'}]}
+    body = json.dumps(told, indent=1).encode()
+    assert anthropic.FORWARDING.body(body, "cheap", False) == body
