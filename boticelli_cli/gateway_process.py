@@ -37,6 +37,7 @@ def configured() -> dict[str, Any]:
         "tls_key": settings.tls_key,
     }
 
+
 _LOOKS_FOR_GARBAGE = (20_000, 20, 20)
 """After how many objects, and how much seldomer among older ones, cycles are looked for (`gc.set_threshold`)."""
 

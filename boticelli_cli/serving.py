@@ -99,6 +99,8 @@ class _Joined:
             yield f"'{EMBEDDED}', the embedded model, answers everything"
         elif self._rehearses:
             yield f"there is no key for any provider: '{EMBEDDED}', the embedded model, answers everything"
+        else:
+            yield from _unserved(self._config, self._catalog)
 
     def app(self) -> Gateway:
         return Gateway(
@@ -235,7 +237,19 @@ class _Source:
         ]
 
     async def recent_errors(self, limit: int) -> Sequence[Entry]:
-        return await self._ledger.recent_errors(limit)
+        """Wrong keys are left out: a guesser would leave no room for anything else."""
+        errors = await self._ledger.recent_errors(10 * limit)
+        return [entry for entry in errors if entry.status != 401][:limit]
+
+
+def _unserved(config: Config, catalog: Catalog) -> Iterator[str]:
+    """A sentence for each provider that the routes lead to, and that cannot be asked."""
+    able = {account.provider for account in config.accounts if account.is_given and account.lacks is None}
+    chains = (config.routes.targets, *(alias.to for alias in config.routes.aliases))
+    for model in dict.fromkeys(model for chain in chains for model in chain):
+        provider = catalog.place(model).provider
+        if provider not in able and provider != EMBEDDED:
+            yield f"the routes lead to {model}, but there is no key for {provider}: boticelli keys set {provider}"
 
 
 def _listed(config: Config, catalog: Catalog, rehearsing: bool) -> list[ServedModel]:

@@ -111,9 +111,12 @@ class Answer:
                 ("x-boticelli-provider", routed.provider),
                 ("x-boticelli-account", routed.account),
                 ("x-boticelli-route", routed.route),
+                ("x-boticelli-reason", routed.reason),
             ]
         if dropped := dict.fromkeys((*record.dropped, *self._losses.names)):
             told.append(("x-boticelli-dropped", ", ".join(dropped)))
+        if record.fitted:
+            told.append(("x-boticelli-notice", "; ".join(record.fitted)))
         return told
 
 

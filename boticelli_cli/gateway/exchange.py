@@ -95,7 +95,8 @@ class Exchanges:
 
     async def exchange(self, face: Face, target: Target, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, and have it written down, however it ends."""
-        record = Record(f"req_{secrets.token_hex(12)}", face.name)
+        address = scope.get("client")
+        record = Record(f"req_{secrets.token_hex(12)}", face.name, client=str(address[0]) if address else None)
         self._records[record.id] = record
         answer = Answer(face, Asked(Request("", ())), record, self.seals, send)
         try:
@@ -143,6 +144,8 @@ class Exchanges:
         except BoticelliError as error:
             if flow.was_cut and not ear.gave_up:
                 record.ending = "cut"
+            elif record.routed is None:  # nobody was asked
+                record.ending = "refused"
             await self._fail(answer, record, error, _as_told(error))
         else:
             record.ending = "done"
@@ -188,8 +191,10 @@ class _Ear:
         match notice:
             case Routed():
                 self._record.routed = notice
-            case Dropped() | Fitted():
+            case Dropped():
                 self._record.drop(notice)
+            case Fitted():
+                self._record.fit(notice)
             case Waiting(reason, seconds):
                 self._rest()
                 if seconds > self._longest:
@@ -244,7 +249,8 @@ def _as_told(error: BoticelliError) -> BoticelliError:
     """An error as the client is told it: that our own key was refused is not for it to mend."""
     if not isinstance(error, CredentialsError):
         return error
-    return ProviderError(error.message, provider=error.provider, status=502)
+    message = f"the gateway's own key was refused by {error.provider}: {error.message}"
+    return ProviderError(message if error.status else error.message, provider=error.provider, status=502)
 
 
 def _shutting_down() -> ProviderError:

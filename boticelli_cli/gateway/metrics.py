@@ -36,7 +36,7 @@ _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120
 
 _OVERHEAD_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1)
 
-_KINDS = tuple(each.name for each in fields(Usage))
+_KINDS = tuple(each.name for each in fields(Usage) if each.name != "total")
 
 
 class Metrics:

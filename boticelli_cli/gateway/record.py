@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter, time
 from typing import Final
 
@@ -47,12 +47,14 @@ class Record:
     face: FaceName
     at: float = field(default_factory=time)
     began: float = field(default_factory=perf_counter)
+    client: str | None = None
     key: str | None = None
     model: str = ""
     streamed: bool = False
     expected: int = 0
     routed: Routed | None = None
     dropped: dict[str, None] = field(default_factory=dict)
+    fitted: dict[str, None] = field(default_factory=dict)
     flow: Flow | None = None
     meter: Meter = field(default_factory=Meter)
     has_body: bool = False
@@ -67,8 +69,11 @@ class Record:
     def asks(self, request: Request, expected: int, *, streamed: bool) -> None:
         self.model, self.expected, self.streamed = request.model[:_LONGEST], expected, streamed
 
-    def drop(self, notice: Dropped | Fitted) -> None:
+    def drop(self, notice: Dropped) -> None:
         self.dropped.update(dict.fromkeys(notice.what))
+
+    def fit(self, notice: Fitted) -> None:
+        self.fitted.update(dict.fromkeys(notice.what))
 
     @property
     def elapsed(self) -> float:
@@ -115,6 +120,8 @@ class Record:
             provider=routed.provider if routed is not None else None,
             account=routed.account if routed is not None else None,
             route=routed.route if routed is not None else None,
+            reason=routed.reason if routed is not None else None,
+            client=self.client,
             usage=spent.usage,
             is_estimated=spent.is_estimated,
             cost_usd=spent.cost_usd,
@@ -133,7 +140,8 @@ class Record:
         if self.routed is None or (self.ending == "failed" and self.first_byte is None):
             return usage, False
         if usage.input is not None and usage.output is not None:
-            return usage, False
+            total = usage.input + usage.output if usage.total is None else usage.total
+            return replace(usage, total=total), False
         asked = self.expected if usage.input is None else usage.input
         answered = math.ceil(self.text / 4) if usage.output is None else usage.output
         return Usage(asked, answered, usage.thinking, usage.cached_input, usage.cache_write, asked + answered), True

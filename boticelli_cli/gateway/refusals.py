@@ -39,7 +39,7 @@ def day_is_spent(grant: Grant, resets_at: float, now: float) -> QuotaError:
     hours, minutes = divmod(max(1, math.ceil((resets_at - now) / 60)), 60)
     when = f"at 00:00 UTC (in {f'{hours} h ' if hours else ''}{minutes} min)"
     return QuotaError(
-        f"key '{grant.name}' may spend {grant.usd_per_day:g} USD a day, and has; it may again {when}",
+        f"key '{grant.name}' may spend {_dollars(grant.usd_per_day)} a day, and has; it may again {when}",
         status=429,
         retry_after=round(resets_at - now, 1),
         resets_at=datetime.fromtimestamp(resets_at, UTC),
@@ -48,7 +48,7 @@ def day_is_spent(grant: Grant, resets_at: float, now: float) -> QuotaError:
 
 def total_is_spent(grant: Grant) -> QuotaError:
     """The error that all requests together have cost what they may, which no time brings back."""
-    message = f"key '{grant.name}' may spend {grant.usd_total:g} USD in all, and has; it needs a higher limit"
+    message = f"key '{grant.name}' may spend {_dollars(grant.usd_total)} in all, and has; it needs a higher limit"
     return QuotaError(message, status=429)
 
 
@@ -59,6 +59,11 @@ def _for_now(grant: Grant, what: str, wait: float) -> ProviderError:
 def _whole(wait: float) -> int:
     """Seconds, rounded up, so that nobody comes back too early."""
     return max(1, math.ceil(wait))
+
+
+def _dollars(amount: float | None) -> str:
+    """A sum of money, without an exponent however small it is."""
+    return f"{amount or 0:.10f}".rstrip("0").rstrip(".") + " USD"
 
 
 def _counted(number: int | None, noun: str) -> str:

@@ -125,5 +125,8 @@ async def _refuse(scope: Scope, face: Face, error: BoticelliError, send: Send, *
 async def _not_found(request: Any, _: Exception) -> Any:
     from starlette.responses import Response
 
-    body, kind = refusal(request.scope, 404, f"there is nothing at {request.url.path}")
+    path = request.scope["path"]
+    meant = next((each for each in (path.removeprefix("/v1"), f"/v1{path}") if target_of(each) is not None), None)
+    hint = f"; did you mean {meant}?" if meant is not None else ""
+    body, kind = refusal(request.scope, 404, f"there is nothing at {path[:200]}{hint}")
     return Response(body, 404, media_type=kind)

@@ -9,7 +9,13 @@ from typing import Any, Final
 
 import msgspec
 
-from boticelli_cli.errors import BoticelliError, CredentialsError, ProviderError, QuotaError, RefusedError
+from boticelli_cli.errors import (
+    BoticelliError,
+    CredentialsError,
+    ProviderError,
+    QuotaError,
+    RefusedError,
+)
 from boticelli_cli.wire.failure import FINAL, LATER, REFUSED_HINT, phrase, seconds, status_of, without_secrets
 
 __all__ = ["KEY_HINT", "PROVIDER", "decode_error", "encode_error", "error_of"]
@@ -61,6 +67,8 @@ def encode_error(error: BoticelliError) -> tuple[int, bytes]:
 def error_of(error: BoticelliError, status: int) -> dict[str, Any]:
     """What stands in a body's `error`."""
     kind, code = _WORDS.get(status) or (("invalid_request_error" if status < 500 else "server_error"), None)
+    if status == 404 and isinstance(error, ProviderError) and error.provider is None:
+        code = None  # nothing is at that address
     if isinstance(error, QuotaError):
         kind = code = "insufficient_quota"
     elif isinstance(error, RefusedError) and _TOO_LONG.search(error.message):

@@ -116,6 +116,7 @@ async def test_streams_and_says_who_answered(face: str) -> None:
         "x-boticelli-provider": "prov",
         "x-boticelli-account": "acct",
         "x-boticelli-route": "explicit",
+        "x-boticelli-reason": "asked for by name",
     }
     [entry] = served.book.entries
     assert (entry.ending, entry.status, entry.usage, entry.cost_usd) == ("done", 200, USAGE, 0.000015)
@@ -350,7 +351,7 @@ async def test_tells_a_client_to_come_back_that_would_wait_for_long() -> None:
         answer = await client.post(PATHS["openai"], json=body("openai"))
     assert answer.status_code == 429
     assert answer.headers["retry-after"] == "45"
-    assert served.book.entries[0].ending == "failed"
+    assert served.book.entries[0].ending == "refused"
 
 
 async def test_does_not_wait_for_a_place_for_longer_than_it_may() -> None:
