@@ -77,6 +77,7 @@ class Exchanges:
     keep_alive: float = KEEP_ALIVE
     patience: float = PATIENCE
     _records: dict[str, Record] = field(default_factory=dict)
+    _is_cut: bool = False
 
     def in_flight(self) -> list[InFlight]:
         """The requests that are under way, the oldest first."""
@@ -88,7 +89,8 @@ class Exchanges:
         return sum(record.flow.queued for record in self._records.values() if record.flow is not None)
 
     def cut(self) -> None:
-        """End all answers now, with an error."""
+        """End all answers now, with an error, and those that are still to begin."""
+        self._is_cut = True
         for record in [*self._records.values()]:
             if record.flow is not None:
                 record.flow.cut(_shutting_down())
@@ -134,6 +136,8 @@ class Exchanges:
             self.driver, request, streamed=asked.streamed, keep_alive=self.keep_alive, patience=self.patience
         )
         record.ending = "failed"
+        if self._is_cut:
+            flow.cut(_shutting_down())
         ear = _Ear(record, flow, self.longest_wait)
         try:
             with listening(ear.hear), metering() as record.meter:

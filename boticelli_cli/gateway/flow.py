@@ -70,7 +70,7 @@ class Flow:
         self._keep_alive = keep_alive
         self._patience = patience
         self._queue: asyncio.Queue[Delta | Response | None] = asyncio.Queue(QUEUE)
-        self._has_ended = False
+        self._has_begun = self._has_ended = False
         self._reading: asyncio.Task[None] | None = None
         self._failure: BoticelliError | None = None
         self._cut: ProviderError | None = None
@@ -107,15 +107,19 @@ class Flow:
             raise self._failure
 
     def cut(self, why: ProviderError) -> None:
-        """End it now, as if the provider had broken off."""
-        if self._reading is not None and self._cut is None and not self._reading.done():
+        """End it now, as if the provider had broken off; or as soon as it begins."""
+        if self._cut is None and not self._has_ended:
             self._cut = why
-            self._reading.cancel()
+            if self._reading is not None and self._has_begun:  # a task that has not would never say how it ended
+                self._reading.cancel()
 
     # From the provider
 
     async def _read(self) -> None:
+        self._has_begun = True
         try:
+            if self._cut is not None:
+                raise self._cut
             if self._streamed:
                 await self._read_stream()
             else:

@@ -341,6 +341,23 @@ async def test_is_cut_with_an_error_when_the_gateway_ends(face: str) -> None:
     assert served.book.entries[0].ending == "cut"
 
 
+async def test_cuts_answers_that_have_yet_to_begin() -> None:
+    async def endless(_: Request) -> AsyncIterator[Delta]:
+        yield TextDelta("hello")
+        await asyncio.Event().wait()
+
+    async with gateway(Played(endless)) as served, served.client() as client:
+        asking = asyncio.create_task(client.post(PATHS["anthropic"], json=body("anthropic")))
+        await wait_until(served.exchanges.in_flight)
+        served.exchanges.cut()
+        later = await client.post(PATHS["openai"], json=body("openai"))
+        async with asyncio.timeout(5):
+            answer = await asking
+    assert "shutting down" in answer.text
+    assert (later.status_code, later.headers["retry-after"]) == (503, "5")
+    assert {entry.ending for entry in served.book.entries} == {"cut"}
+
+
 async def test_tells_a_client_to_come_back_that_would_wait_for_long() -> None:
     async def waiting(_: Request) -> AsyncIterator[Delta]:
         await notify(Waiting("for its minute", 45))
