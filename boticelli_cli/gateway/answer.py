@@ -10,7 +10,7 @@ from boticelli_cli.gateway.base import FaceName, Seals
 from boticelli_cli.gateway.faces.base import Asked, Face
 from boticelli_cli.gateway.record import Record
 from boticelli_cli.gateway.seals import keep_seals, keep_seals_of
-from boticelli_cli.messages import Delta, Forwarded, Response, TextDelta, ThinkingDelta
+from boticelli_cli.messages import Delta, Forwarded, Response, Text, TextDelta, ThinkingDelta, Thought
 from boticelli_cli.wire.body import Losses
 from boticelli_cli.wire.stream import Writer
 
@@ -79,6 +79,7 @@ class Answer:
 
     async def _send_whole(self, response: Response) -> None:
         record = self._record
+        record.text += sum(len(part.text) for part in response.parts if isinstance(part, Text | Thought))
         body = response.forwarded
         if body is None:
             model = record.routed.model if record.routed is not None else record.model

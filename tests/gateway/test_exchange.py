@@ -299,6 +299,19 @@ async def test_a_count_that_fails_is_told_as_it_is() -> None:
     assert (answer.status_code, answer.json()["error"]["message"]) == (404, "whose model is it?")
 
 
+@pytest.mark.parametrize("streamed", [True, False])
+async def test_guesses_what_an_answer_took_whose_provider_does_not_say(streamed: bool) -> None:
+    async def silent(_: Request) -> AsyncIterator[Delta]:
+        await notify(ROUTED)
+        yield TextDelta("four" * 25)
+        yield Finish("stop")
+
+    async with gateway(Played(silent)) as served, served.client() as client:
+        await client.post(PATHS["openai"], json=body("openai", streamed=streamed))
+    [entry] = served.book.entries
+    assert (entry.usage.output, entry.is_estimated) == (25, True)
+
+
 async def test_a_slow_client_slows_the_provider() -> None:
     async def endless(_: Request) -> AsyncIterator[Delta]:
         while True:
