@@ -1,13 +1,18 @@
 """Who sees the status page, and how they get in and out."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, MutableMapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, NoReturn
 
 import httpx
 import pytest
 import trustme
+from starlette.applications import Starlette
 
+from boticelli_cli.gateway.status import status_routes
+from tests.clock import in_virtual_time
 from tests.gateway.showing import Door, Gateway, showing
 
 KEY = "bot-admin-k3y"
@@ -247,3 +252,22 @@ def test_asks_for_a_key_as_soon_as_there_is_one(door: Door) -> None:
         assert TABLES in httpx.get(url).text
         is_open[0] = False
         assert FORM in httpx.get(url).text
+
+
+@in_virtual_time
+async def test_waits_for_a_form_for_seconds_only() -> None:
+    async def nothing_more() -> NoReturn:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    told: list[dict[str, Any]] = []
+
+    async def hear(message: MutableMapping[str, Any]) -> None:
+        told.append(dict(message))
+
+    headers = [(b"host", b"localhost"), (b"content-length", b"40")]
+    scope = {"type": "http", "method": "POST", "path": "/sign-in", "headers": headers, "query_string": b""}
+    app = Starlette(routes=status_routes(Gateway(), Door()))
+    async with asyncio.timeout(15):
+        await app({**scope, "scheme": "http", "server": ("localhost", 80)}, nothing_more, hear)
+    assert told[0]["status"] == 401

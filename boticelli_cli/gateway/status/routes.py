@@ -1,5 +1,6 @@
 """The routes of the status page: the page, its events, its script and style, and the way in and out."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable
@@ -38,6 +39,7 @@ _HEADERS = {
 }
 
 _LONGEST_FORM = 4096
+_FORM_SECONDS = 10.0
 _WRONG_KEY = "This key does not open the status page."
 
 
@@ -165,13 +167,14 @@ def _span(request: Request) -> Span:
 
 
 async def _key_of(request: Request) -> str | None:
-    """The key in a form, where there is one, and the form is none too long."""
+    """The key in a form, where there is one, and the form is none too long, nor too long on its way."""
     body = b""
-    with suppress(ClientDisconnect):
-        async for piece in request.stream():
-            body += piece
-            if len(body) > _LONGEST_FORM:
-                return None
+    with suppress(ClientDisconnect, TimeoutError):
+        async with asyncio.timeout(_FORM_SECONDS):
+            async for piece in request.stream():
+                body += piece
+                if len(body) > _LONGEST_FORM:
+                    return None
     fields = parse_qs(body.decode("utf-8", "replace"))
     return fields.get("key", [""])[0].strip() or None
 
