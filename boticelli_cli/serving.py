@@ -123,7 +123,8 @@ class _Joined:
                 await self.providers.load()
                 if not self._rehearses:
                     await asyncio.to_thread(load_prices)
-                yield
+                with self.metrics.refreshing():
+                    yield
             finally:
                 await self.providers.aclose()
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import NamedTuple
@@ -30,6 +31,8 @@ _MOST_WORDS = 50
 
 _LONGEST_LABEL = 100
 
+_LOOK_SECONDS = 1.0
+
 _OTHER = "other"
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
@@ -45,7 +48,7 @@ class Metrics:
     `in_flight`, `queue_depth` and `redis_is_up` (`None` without Redis) are asked when the metrics are read. For several
     workers, `folder` is where they share what they count; the environment's PROMETHEUS_MULTIPROC_DIR has to name it
     before this module is imported (https://prometheus.github.io/client_python/multiprocess/). What the other workers
-    have under way is then told as it was when their last request ended, or `refresh` was called.
+    have under way is then told as it was when they last looked: within `refreshing`, every second.
     Raises ValueError where the environment has not named the folder in time.
     """
 
@@ -61,6 +64,7 @@ class Metrics:
             raise ValueError("PROMETHEUS_MULTIPROC_DIR has to be set before anything is counted")
         self._registry = CollectorRegistry()
         self._folder = folder
+        self._next_look: asyncio.TimerHandle | None = None
         self._series = _Series(self._registry)
         self._gauges = _gauges(self._registry, in_flight, queue_depth, redis_is_up)
         self._models = _Labels(_MOST_MODELS)
@@ -91,6 +95,20 @@ class Metrics:
         """Look at what is under way now."""
         for gauge, value in self._gauges:
             gauge.set(value())
+
+    @contextmanager
+    def refreshing(self) -> Iterator[None]:
+        """Look at what is under way every second, for other workers to tell. To be entered in a running event loop."""
+        self._look(asyncio.get_running_loop())
+        try:
+            yield
+        finally:
+            if self._next_look is not None:
+                self._next_look.cancel()
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.refresh()
+        self._next_look = loop.call_later(_LOOK_SECONDS, self._look, loop)
 
     async def page(self, accept: str = "") -> tuple[bytes, str]:
         """All that was counted, and its media type, in the newest form that the reader accepts."""

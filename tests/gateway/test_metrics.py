@@ -1,5 +1,6 @@
 """What Prometheus reads: counts that are right, labels that no client can multiply, and a door that is shut from afar."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from starlette.applications import Starlette
 
 from boticelli_cli.gateway.metrics import Metrics, metrics_routes, worker_ended
 from boticelli_cli.messages import Usage
+from tests.clock import in_virtual_time
 from tests.gateway.entries import entry
 from tests.gateway.pages import ADMIN_KEY, OWN_KEY, Keys, serving
 from tests.process import environment
@@ -177,6 +179,23 @@ async def test_takes_no_page_that_comes_by_another_name_for_this_machine(name: s
 
 async def test_lets_anybody_in_where_it_is_open() -> None:
     assert await status("192.168.0.7", metrics_open=True) == 200
+
+
+@in_virtual_time
+async def test_looks_every_second_at_what_is_under_way_until_it_is_over() -> None:
+    looks = 0
+
+    def look() -> int:
+        nonlocal looks
+        looks += 1
+        return looks
+
+    metrics = Metrics(in_flight=look, queue_depth=lambda: 0)
+    with metrics.refreshing():
+        await asyncio.sleep(3.5)
+    assert looks == 4
+    await asyncio.sleep(5)
+    assert looks == 4
 
 
 def test_refuses_a_folder_that_nobody_was_told_of_in_time(tmp_path: Path) -> None:
