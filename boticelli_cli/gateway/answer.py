@@ -104,8 +104,6 @@ class Answer:
         told = [("x-boticelli-request-id", record.id)]
         if (name := _REQUEST_IDS.get(self._face.name)) is not None:
             told.append((name, record.id))
-        if not record.has_body:
-            told.append(("connection", "close"))
         if routed is not None:
             told += [
                 ("x-boticelli-model", routed.model),

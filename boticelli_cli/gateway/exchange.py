@@ -106,7 +106,7 @@ class Exchanges:
             record.key = grant.name if grant.sha256 else None
             began = record.elapsed
             call = await read_call(target, scope, receive, self.bounds)
-            record.idle, record.has_body = record.elapsed - began, True
+            record.idle = record.elapsed - began
             asked = face.read(call)
             asked = replace(asked, request=_routed(asked.request, scope))
             record.asks(asked.request, self.expect(asked.request), streamed=asked.streamed)

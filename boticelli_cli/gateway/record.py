@@ -38,7 +38,6 @@ class Spent:
 class Record:
     """What is known of a request so far. It begins with its head; `perf_counter` measures its times.
 
-    `has_body` tells whether all of its body has come: the connection of one that is refused before is of no more use.
     `idle` are the seconds for which it waited, and neither for us nor for a provider's answer: for its body, for its
     turn, for another attempt.
     """
@@ -57,7 +56,6 @@ class Record:
     fitted: dict[str, None] = field(default_factory=dict)
     flow: Flow | None = None
     meter: Meter = field(default_factory=Meter)
-    has_body: bool = False
     idle: float = 0.0
     first_byte: float | None = None
     text: int = 0

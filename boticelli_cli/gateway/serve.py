@@ -56,7 +56,7 @@ class Gateway:
         face = _face_of(scope, target)
         if scope["method"] != target.method:
             error = RefusedError(f"only {target.method} is taken here", status=405)
-            await _refuse(scope, face, error, send, allow=target.method)
+            await _refuse(face, error, send, allow=target.method)
         elif target.action in ("answer", "stream"):
             await self._exchanges.exchange(face, target, scope, receive, send)
         else:
@@ -76,9 +76,9 @@ class Gateway:
         except ClientLeft:
             return
         except BoticelliError as error:
-            await _refuse(scope, face, error, send)
+            await _refuse(face, error, send)
         except Exception as error:
-            await _refuse(scope, face, own_fault(error), send)
+            await _refuse(face, own_fault(error), send)
         else:
             await send_whole(send, 200, body)
 
@@ -113,12 +113,9 @@ def _error(status: int, message: str) -> ProviderError:
             return ProviderError(message, status=status)
 
 
-async def _refuse(scope: Scope, face: Face, error: BoticelliError, send: Send, *, allow: str | None = None) -> None:
-    """Say why not. A connection whose request may have a body that was not read is closed."""
+async def _refuse(face: Face, error: BoticelliError, send: Send, *, allow: str | None = None) -> None:
     status, body = face.error(error)
     headers = retry_after(error) + ([("allow", allow)] if allow else [])
-    if scope["method"] == "POST":
-        headers.append(("connection", "close"))
     await send_whole(send, status, body, headers=headers)
 
 

@@ -538,27 +538,6 @@ async def test_names_from_clients_break_no_header() -> None:
     assert len(served.book.entries) == 1
 
 
-@pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens", "/v1/models"])
-async def test_says_that_it_closes_the_connection_of_a_body_that_is_not_read(path: str) -> None:
-    class Closed(OpenDoor):
-        async def grant(self, scope: object) -> Grant:
-            raise CredentialsError("no key was given", status=401)
-
-    async with gateway(Played(words), door=Closed()) as served, served.client() as client:
-        answer = await client.post(path, json=body("anthropic"))
-        read = await client.get("/v1/models")
-    assert answer.status_code in (401, 405)
-    assert answer.headers["connection"] == "close"
-    assert "connection" not in read.headers
-
-
-async def test_keeps_the_connection_of_a_body_that_is_read_and_refused() -> None:
-    async with gateway(Played(words)) as served, served.client() as client:
-        answer = await client.post("/v1/messages", content=b"{")
-    assert answer.status_code == 400
-    assert "connection" not in answer.headers
-
-
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/chat/completions", "/v1beta/models/m:generateContent"])
 async def test_says_which_method_is_taken(path: str) -> None:
     async with gateway(Played(words)) as served, served.client() as client:
