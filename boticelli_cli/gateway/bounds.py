@@ -13,12 +13,13 @@ from boticelli_cli.wire.failure import status_of
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["BodyBounds", "BoundedBodies", "check_headers", "plain_refusal", "read_body"]
+__all__ = ["BodyBounds", "BoundedBodies", "check_headers", "closing_unread", "plain_refusal", "read_body"]
 
 Refuse = Callable[["Scope", int, str], tuple[bytes, str]]
 """The body of a refusal, by its status and message, and its content type."""
 
 _MIB = 1024 * 1024
+_CLOSE = (b"connection", b"close")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +114,39 @@ class BoundedBodies:
         headers = [
             (b"content-type", kind.encode()),
             (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
+            _CLOSE,
         ]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
+
+
+def closing_unread(app: "ASGIApp") -> "ASGIApp":
+    """An app whose answers say `connection: close` where it has not read the body of the request to its end.
+
+    What is left of that body cannot be told from a next request, so the connection ends with the answer; a client that
+    is not told so sends its next request there, and loses it (RFC 9112, 9.6).
+    """
+
+    async def run(scope: "Scope", receive: "Receive", send: "Send") -> None:
+        if scope["type"] != "http" or not _has_body(dict(scope["headers"])):
+            await app(scope, receive, send)
+            return
+        is_read = False
+
+        async def read() -> "Message":
+            nonlocal is_read
+            message = await receive()
+            is_read = is_read or not message.get("more_body", False)
+            return message
+
+        async def say(message: "Message") -> None:
+            if message["type"] == "http.response.start" and not is_read and _CLOSE not in message["headers"]:
+                message = {**message, "headers": [*message["headers"], _CLOSE]}
+            await send(message)
+
+        await app(scope, read, say)
+
+    return run
 
 
 def _has_body(headers: dict[bytes, bytes]) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.config import Config
 from uvicorn.server import ServerState
 
+from boticelli_cli.gateway.bounds import closing_unread
 from boticelli_cli.gateway.connection import Connection
 from boticelli_cli.gateway.listening import Listening, address_of, bind, tls_context
 from boticelli_cli.gateway.stopping import Stopping
@@ -79,7 +80,7 @@ class _Server:
         self._stopping = stopping
         self._secure = secure
         self._state = ServerState()
-        self._config = _config(self._undisturbed(app), listening)
+        self._config = _config(self._undisturbed(closing_unread(app)), listening)
 
     async def run(
         self, sockets: list[socket], on_ready: Callable[[str], None], on_draining: Callable[[int], None]

@@ -205,3 +205,17 @@ async def test_raises_before_it_reads_what_it_would_not_take() -> None:
     with pytest.raises(RefusedError) as caught:
         await read_body(scope(content_length="99", content_encoding="gzip"), receive, BodyBounds())
     assert caught.value.status == 415
+
+
+def test_says_that_it_closes_a_connection_whose_body_nobody_has_read(server: Standing) -> None:
+    with Client(server.port) as client:
+        client.ask("/who", "content-length: 5", method="POST")
+        assert client.hear("\r\n\r\n").lower().count("connection: close") == 1
+        client.say("hello")
+        assert client.hear_all().endswith("}")
+    with Client(server.port) as client:
+        client.ask("/body", method="POST", body="{}")
+        assert "connection: close" not in client.hear("\r\n\r\n").lower()
+        client.hear("2")
+        client.ask("/who")
+        client.hear('"client"')
