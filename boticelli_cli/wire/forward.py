@@ -228,6 +228,8 @@ def _end_of(whole: bytes, count: int) -> int:
 
 def _ended(event: bytes) -> bytes:
     """The last event of a stream, with the blank line that it lacks: without one clients leave it out."""
+    if event.endswith(b"\r\n\r"):
+        return event + b"\n"
     newline = next((each for each in (b"\r\n", b"\n", b"\r") if each in event), b"\n")
     plain = _with_line_feeds(event)
     return event + newline * (2 - plain.endswith(b"\n") - plain.endswith(b"\n\n"))

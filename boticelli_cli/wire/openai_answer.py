@@ -165,8 +165,9 @@ class StreamReader:
         return deltas
 
     def finish(self) -> Finish:
-        """The last delta, once the stream is over. Raises StreamError for a stream that was cut."""
-        if self._reason is None and not self._done:
+        """The last delta, once the stream is over. Raises StreamError for a stream that was cut, or that says nothing
+        but that it is done: so end those that broke off behind a proxy."""
+        if self._reason is None and not (self._done and self._given):
             hint = StreamError.HINT if self._given else "run it again"
             raise StreamError("the stream broke off before the answer was finished", provider=PROVIDER, hint=hint)
         return self._finish()
@@ -236,6 +237,7 @@ class StreamReader:
             case b"[DONE]":
                 self._done = True
                 self._close(deltas)
+                self._given = self._given or bool(deltas)
             case b"" if self._streamed:
                 pass
             case _:

@@ -127,8 +127,8 @@ class SideReader:
         return "more" if self._begun else "frame"
 
     def finish(self, *, given: bool) -> Finish | None:
-        """Why it ended, and what it used; `None` for an answer that was cut."""
-        if self._reason is None and not self._done:
+        """Why it ended, and what it used; `None` for an answer that was cut, or that says only that it is done."""
+        if self._reason is None and not (self._done and self._begun):
             return None
         word, reason = self._reason, reason_of(self._reason)
         if self._refused and reason == "stop":

@@ -22,7 +22,14 @@ from boticelli_cli.messages import (
     ToolCallDelta,
     Usage,
 )
-from boticelli_cli.wire.openai import KEEP_ALIVE, StreamReader, StreamWriter, decode_response, encode_response
+from boticelli_cli.wire.openai import (
+    KEEP_ALIVE,
+    SideReader,
+    StreamReader,
+    StreamWriter,
+    decode_response,
+    encode_response,
+)
 from tests.wire.spoken import cut
 from tests.wire.spoken_openai import calls, deltas_of, responses, streams
 
@@ -401,3 +408,15 @@ def test_makes_ids_for_answers_and_calls_that_have_none() -> None:
         ids |= {body["id"], body["choices"][0]["message"]["tool_calls"][0]["id"]}
     assert len(ids) == 4
     assert {each.split("-")[0].split("_")[0] for each in ids} == {"chatcmpl", "call"}
+
+
+@pytest.mark.parametrize(
+    "events", [[DONE], [b"{}", DONE], [event(), DONE], [event(role="assistant", content=""), DONE]]
+)
+def test_an_answer_that_says_only_that_it_is_done_has_broken_off(events: list[bytes]) -> None:
+    with pytest.raises(StreamError):
+        read(*events)
+    side = SideReader()
+    for each in events:
+        side.read(each)
+    assert side.finish(given=False) is None
