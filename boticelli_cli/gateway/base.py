@@ -34,11 +34,11 @@ class Entry:
     """One request, once it is over: what is written down, counted and shown of it.
 
     `at` is when it came, in seconds of the epoch; other times are in seconds since then. `key` is the name of the key,
-    `model` what was asked for; `served`, `provider`, `account` and `route` tell who answered, where anybody was asked, and
-    `reason` why; `client` is the address that it came from.
-    `usage` was told by the provider, or `is_estimated`. `status` is the HTTP status that the client got, or would have;
-    `error` a word for programs and `message` a sentence about what went wrong. `upstream` are seconds for which the
-    provider was waited for, `overhead` those for which nobody was: neither the provider, nor the client, nor a turn.
+    `client` the address that it came from, `model` what was asked for; `served`, `provider`, `account`, `route` and
+    `reason` tell who answered and why, where anybody was asked. `usage` was told by the provider, or `is_estimated`.
+    `status` is the HTTP status that the client got, or would have; `error` a word for programs and `message` a sentence
+    about what went wrong. `upstream` are seconds for which the provider was waited for, `overhead` those for which
+    nobody was: neither the provider, nor the client, nor a turn.
     `chunks` are the deltas, or forwarded pieces, that went through.
     """
 
