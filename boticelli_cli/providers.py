@@ -56,7 +56,7 @@ class Providers:
 
     With `wide`, HTTP clients are those that carry hundreds of streams at once. With `announced`, it is told of the
     embedded model too who is asked. With `sharing`, accounts are known to be used by other machines too. `warnings` are
-    what people should be told once a run is over: that limits could not be kept, say.
+    what people should be told once a run is over: that limits could not be kept, say; with `warn` that is told at once.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Providers:
         wide: bool = False,
         announced: bool = False,
         sharing: "Sharing | None" = None,
+        warn: Callable[[str], None] | None = None,
     ) -> None:
         self._config = config
         self._catalog = catalog
@@ -77,6 +78,7 @@ class Providers:
         self._announced = announced
         self._sharing = sharing
         self.warnings: list[str] = []
+        self._warn = warn or self.warnings.append
         self._begin()
 
     def _begin(self) -> None:
@@ -223,7 +225,7 @@ class Providers:
         from boticelli_cli.routing.quota import Limited
 
         if self._ledger is None:
-            self._ledger = Ledger(ledger_path(self._state), warn=self.warnings.append)
+            self._ledger = Ledger(ledger_path(self._state), warn=self._warn)
             self._closing.callback(self._ledger.close)
         return Limited(
             driver,
@@ -245,7 +247,7 @@ class Providers:
             from boticelli_cli.routing.standings import Standings
 
             elsewhere = self._sharing.accounts(provider) if self._sharing is not None else None
-            roster, warn = Roster(elsewhere), self.warnings.append
+            roster, warn = Roster(elsewhere), self._warn
             book = AccountBook(ledger_path(self._state), warn=warn)
             self._standings[provider] = roster, Standings(roster, book=book, elsewhere=elsewhere, warn=warn)
         return self._standings[provider]

@@ -1,6 +1,7 @@
 """Serving: the gateway, joined of the configuration, the providers, and what lets clients in and counts them."""
 
 import asyncio
+import logging
 import secrets
 import sys
 import time
@@ -49,6 +50,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Rehearsing", "account_states", "cost_of", "gateway", "is_alone", "served_models"]
 
+_SECRET_BYTES = 32
+
+_log = logging.getLogger(__name__)
+
 _METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
@@ -72,7 +77,9 @@ class _Joined:
         self._catalog = catalog = known_catalog(config, environ)
         self._state = state_folder(environ)
         self._gateways = _gateways(options.redis)
-        self.providers = Providers(config, catalog, environ, wide=True, announced=True, sharing=self._gateways)
+        self.providers = Providers(
+            config, catalog, environ, wide=True, announced=True, sharing=self._gateways, warn=_log.warning
+        )
         self._keyring = keyring(config.gateway, environ)
         self._shared_keys = self._gateways.keys(self._keyring) if self._gateways is not None else None
         self.keys: Keys = self._shared_keys or self._keyring
@@ -260,8 +267,8 @@ def _listed(config: Config, catalog: Catalog, rehearsing: bool) -> list[ServedMo
 def _secret(path: Path) -> bytes:
     """What the sessions of the status page are signed with: made once, for all workers and for the next start."""
     with locked(path):
-        if not path.exists():
-            write_private(path, secrets.token_bytes(32))
+        if not path.exists() or path.stat().st_size != _SECRET_BYTES:
+            write_private(path, secrets.token_bytes(_SECRET_BYTES))
         close_to_others(path)
         return path.read_bytes()
 

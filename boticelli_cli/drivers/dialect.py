@@ -1,8 +1,10 @@
 """The driver of every provider that is asked by plain HTTP: what differs between them is a `Dialect`."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from boticelli_cli.drivers.base import Dropped, meter_at_hand, notify
 from boticelli_cli.drivers.forwarded import Passage, passage_of
@@ -115,7 +117,8 @@ class HttpDriver:
     async def _encoded(self, request: Request, passage: Passage | None, *, streamed: bool) -> bytes:
         if passage is not None and (body := passage.body(request.model, streamed=streamed)) is not None:
             return body
-        encoded = self._dialect.encode(request, streamed)
+        encode = partial(self._dialect.encode, request, streamed)
+        encoded = await asyncio.to_thread(encode) if _is_long(request) else encode()
         if encoded.losses:
             await notify(Dropped(self._provider, encoded.losses))
         return encoded.body
@@ -134,6 +137,14 @@ class HttpDriver:
             elif isinstance(error, RefusedError) and error.status == 404:
                 error.hint = self._unknown_hint(model) or error.hint
             raise
+
+
+_MANY_PARTS = 2_000
+"""From how many parts on a request takes some hundredths of a second to write, for which others should not wait."""
+
+
+def _is_long(request: Request) -> bool:
+    return sum(len(message.parts) for message in request.messages) > _MANY_PARTS
 
 
 async def all_pages(

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from boticelli_cli.drivers.base import (
@@ -33,10 +33,18 @@ from boticelli_cli.gateway.seals import with_seals
 from boticelli_cli.grants import Grant
 from boticelli_cli.messages import Request
 
-__all__ = ["Door", "Exchanges", "read_call"]
+__all__ = ["Door", "Exchanges", "read_call", "unhurried"]
 
 LONGEST_WAIT: Final = 30.0
 """Seconds that a request may wait for a free account, or for its turn, before the client is told to come back."""
+
+_LARGE: Final = 1_000_000
+"""Bytes of a body that takes some hundredths of a second to read."""
+
+_OTHER_MODELS: Final = ("models", "route", "fallbacks", "plugins", "preset")
+"""Options by which servers of OpenAI's dialect ask models that `model` does not name."""
+
+Result = TypeVar("Result")
 
 Scope = MutableMapping[str, Any]
 
@@ -50,7 +58,7 @@ class Door(Protocol):
         """What a request's key grants. Raises CredentialsError with status 401, ProviderError with 429 for guessers."""
         ...
 
-    def check(self, grant: Grant, face: FaceName, model: str) -> None:
+    def check(self, grant: Grant, face: FaceName, model: str | None = None) -> None:
         """Raises CredentialsError, with status 403, for a face or a model that is not granted."""
         ...
 
@@ -107,10 +115,10 @@ class Exchanges:
             began = record.elapsed
             call = await read_call(target, scope, receive, self.bounds)
             record.idle = record.elapsed - began
-            asked = face.read(call)
-            asked = replace(asked, request=_routed(asked.request, scope))
-            record.asks(asked.request, self.expect(asked.request), streamed=asked.streamed)
+            asked, expected = await unhurried(call, lambda: self._understand(face, call))
+            record.asks(asked.request, expected, streamed=asked.streamed)
             self.door.check(grant, face.name, asked.request.model)
+            asked = replace(asked, request=_within(grant, _routed(asked.request, scope)))
             if self.on_asked is not None:
                 self.on_asked(record.id, asked.request)
             answer = Answer(face, asked, record, self.seals, send)
@@ -130,6 +138,11 @@ class Exchanges:
             del self._records[record.id]
             self._book(record)
 
+    def _understand(self, face: Face, call: Call) -> tuple[Asked, int]:
+        """What a client asks, and about how many tokens that has."""
+        asked = face.read(call)
+        return asked, self.expect(asked.request)
+
     async def _answer(self, answer: Answer, asked: Asked, record: Record, receive: Receive) -> None:
         request = await with_seals(asked.request, self.seals)
         record.flow = flow = Flow(
@@ -142,8 +155,8 @@ class Exchanges:
         try:
             with listening(ear.hear), metering() as record.meter:
                 await flow.run(answer, receive)
-        except ClientLeft:
-            record.ending = "left"
+        except (ClientLeft, asyncio.CancelledError) as why:
+            record.ending = "left" if isinstance(why, ClientLeft) else "cut"
             raise
         except BoticelliError as error:
             if flow.was_cut and not ear.gave_up:
@@ -239,6 +252,23 @@ async def read_call(target: Target, scope: Scope, receive: Receive, bounds: Body
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
     query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
     return Call(target, headers, query, body)
+
+
+async def unhurried(call: Call, read: Callable[[], Result]) -> Result:
+    """What is read of a call: of a large one in a thread, as others would have to wait for seconds."""
+    return await asyncio.to_thread(read) if len(call.body) > _LARGE else read()
+
+
+def _within(grant: Grant, request: Request) -> Request:
+    """A request without words that name other models than the one asked for, where a key is for some only.
+
+    OpenRouter takes fallbacks and routes in the body (https://openrouter.ai/docs/features/model-routing).
+    """
+    if grant.models is None or not any(name in request.options for name in _OTHER_MODELS):
+        return request
+    options = {name: value for name, value in request.options.items() if name not in _OTHER_MODELS}
+    original = replace(request.original, body=None) if request.original is not None else None
+    return replace(request, options=options, original=original)
 
 
 def _routed(request: Request, scope: Scope) -> Request:

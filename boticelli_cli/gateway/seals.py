@@ -5,8 +5,9 @@ only.
 """
 
 import secrets
+import time
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Final, TypeGuard
 
@@ -18,21 +19,28 @@ __all__ = ["LocalSeals", "keep_seals", "keep_seals_of", "with_seals"]
 _MOST: Final = 20_000
 """Seals that are kept, the latest ones. One has some hundred bytes, a few kilobytes at most."""
 
+_KEPT: Final = 3600.0
+"""Seconds for which one is kept."""
+
 
 class LocalSeals:
     """The seals that this process has seen."""
 
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, str] = OrderedDict()
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._kept: OrderedDict[str, tuple[str, float]] = OrderedDict()
 
     def put(self, call_id: str, signature: str) -> None:
-        self._kept[call_id] = signature
+        now = self._clock()
+        self._kept[call_id] = signature, now + _KEPT
         self._kept.move_to_end(call_id)
-        while len(self._kept) > _MOST:
+        while len(self._kept) > _MOST or next(iter(self._kept.values()))[1] < now:
             self._kept.popitem(last=False)
 
     async def get(self, call_ids: Collection[str]) -> Mapping[str, str]:
-        return {each: self._kept[each] for each in call_ids if each in self._kept}
+        now = self._clock()
+        known = ((each, self._kept.get(each)) for each in call_ids)
+        return {each: found[0] for each, found in known if found is not None and found[1] >= now}
 
 
 async def with_seals(request: Request, seals: Seals) -> Request:

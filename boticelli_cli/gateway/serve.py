@@ -1,5 +1,6 @@
 """The gateway as an ASGI application: each request to its face, everything else to pages of our own."""
 
+import secrets
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from boticelli_cli.errors import BoticelliError, CredentialsError, ProviderError
 from boticelli_cli.gateway.answer import Send, retry_after, send_whole
 from boticelli_cli.gateway.base import FaceName
 from boticelli_cli.gateway.bounds import BodyBounds
-from boticelli_cli.gateway.exchange import Door, Exchanges, read_call
+from boticelli_cli.gateway.exchange import Door, Exchanges, read_call, unhurried
 from boticelli_cli.gateway.faces.anthropic import AnthropicFace
 from boticelli_cli.gateway.faces.base import Face, ServedModel
 from boticelli_cli.gateway.faces.gemini import GeminiFace
@@ -44,6 +45,7 @@ class Gateway:
     ) -> None:
         self._exchanges = exchanges
         self._door = door
+        self._gatekeeper = exchanges.gatekeeper
         self._models = models
         self._count = count
         self._bounds = bounds or BodyBounds()
@@ -67,10 +69,13 @@ class Gateway:
         try:
             grant = await self._door.grant(scope)
             if target.action == "count":
-                request = face.read_count(await read_call(target, scope, receive, self._bounds))
+                call = await read_call(target, scope, receive, self._bounds)
+                request = await unhurried(call, lambda: face.read_count(call))
                 self._door.check(grant, face.name, request.model)
-                body = face.count(await unless_left(receive, self._count(request)))
+                async with self._gatekeeper.admitted(grant, f"count_{secrets.token_hex(12)}", 0):
+                    body = face.count(await unless_left(receive, self._count(request)))
             else:
+                self._door.check(grant, face.name)
                 models = [model for model in self._models() if grant.permits_model(model.id)]
                 body = face.models(models) if target.action == "models" else face.model(_found(models, target.model))
         except ClientLeft:

@@ -29,7 +29,7 @@ class OpenDoor:
     async def grant(self, scope: Mapping[str, Any]) -> Grant:
         return ANYONE
 
-    def check(self, grant: Grant, face: FaceName, model: str) -> None: ...
+    def check(self, grant: Grant, face: FaceName, model: str | None = None) -> None: ...
 
 
 @dataclass
@@ -37,11 +37,13 @@ class Places:
     """Lets in whoever comes, and counts."""
 
     held: int = 0
+    ids: list[str] = field(default_factory=list)
     spent: list[tuple[int, float | None]] = field(default_factory=list)
 
     @asynccontextmanager
     async def admitted(self, grant: Grant, request_id: str, tokens: int) -> AsyncIterator[Admission]:
         self.held += 1
+        self.ids.append(request_id)
         try:
             yield self
         finally:

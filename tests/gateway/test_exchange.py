@@ -583,3 +583,44 @@ async def test_leaves_nothing_behind_of_500_clients_that_leave_at_random_moments
     asked = [entry for entry in served.book.entries if entry.provider is not None]
     assert all(entry.usage.input and entry.cost_usd for entry in asked)
     assert len(served.places.spent) == len([entry for entry in served.book.entries if entry.model])
+
+
+async def test_reads_a_large_body_while_others_are_served() -> None:
+    turns = [{"role": "user", "content": [{"type": "text", "text": "word"}] * 500}] * 800
+    large = json.dumps({"model": "m-1", "max_tokens": 5, "messages": turns}).encode()
+    async with gateway(Played(words)) as served, served.client() as client, served.client() as other:
+        asking = asyncio.create_task(client.post(PATHS["anthropic"], content=large))
+        answered = 0
+        while not asking.done():
+            await other.post(PATHS["openai"], json=body("openai"))
+            answered += 1
+        assert (await asking).status_code == 200
+    assert answered > 3  # with the loop held up for the whole of it, there is hardly one
+
+
+async def test_a_key_for_some_models_gets_no_others_by_other_words() -> None:
+    asked: list[Request] = []
+
+    async def answering(request: Request) -> AsyncIterator[Delta]:
+        asked.append(request)
+        yield TextDelta("hello")
+        yield Finish("stop", USAGE)
+
+    class Limited(OpenDoor):
+        async def grant(self, scope: object) -> Grant:
+            return Grant("ci", "0" * 64, models=("m-*",))
+
+    sent = {**body("openai"), "models": ["dear/model"], "route": "fallback", "seed": 7}
+    async with gateway(Played(answering), door=Limited()) as served, served.client() as client:
+        await client.post(PATHS["openai"], json=sent)
+    async with gateway(Played(answering)) as served, served.client() as client:
+        await client.post(PATHS["openai"], json=sent)
+    assert [sorted(request.options) for request in asked] == [["seed"], ["models", "route", "seed"]]
+    assert [request.original and request.original.body is not None for request in asked] == [False, True]
+
+
+async def test_counting_tokens_goes_by_the_limits_of_a_key() -> None:
+    async with gateway(Played(words)) as served, served.client() as client:
+        answer = await client.post("/v1/messages/count_tokens", json=body("anthropic", streamed=False))
+    assert answer.json()["input_tokens"] > 0
+    assert (len(served.places.ids), served.places.held) == (1, 0)
