@@ -4,6 +4,7 @@ What httptools reads and uvicorn makes of it stands in `uvicorn.protocols.http.h
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
@@ -66,7 +67,7 @@ class Connection(HttpToolsProtocol):
         if not self._in_message and self._waiting is None:
             self._await_head()
         self._untold_bytes += len(data)
-        super().data_received(data)
+        super().data_received(data if self._in_message else _without_upgrade(data))
         if self._untold_bytes > self._listening.header_bytes:
             self._refuse_length()
 
@@ -85,6 +86,8 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._stop_waiting()
+        if self.parser.should_upgrade() and any(name in _BODY for name, _ in self.headers):
+            raise ValueError(_NO_UPGRADE)  # the parser would take the body for another request
         super().on_headers_complete()
 
     def on_chunk_header(self) -> None:
@@ -166,6 +169,22 @@ class Connection(HttpToolsProtocol):
 
 
 _TOO_LONG = "the request's headers are too long"
+
+
+_NO_UPGRADE = "a request that asks for another protocol has no body here"
+
+_BODY = (b"content-length", b"transfer-encoding")
+
+_UPGRADE = re.compile(rb"^upgrade(?=[ \t]*:)", re.IGNORECASE | re.MULTILINE)
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """What begins with a request's head, without its wish for another protocol, which may be ignored (RFC 9110, 7.8).
+
+    The parser leaves out the bodies of requests that have such a wish, and Java's client wishes for HTTP/2 each time.
+    """
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"ignored", head) + end + rest if b"upgrade" in head.lower() else data
 
 
 class _Outlet:

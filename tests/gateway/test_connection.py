@@ -175,3 +175,24 @@ def test_believes_no_proxy_unless_told_to(server: Standing) -> None:
         assert '"client": "203.0.113.9", "scheme": "https"' in reply(trusting.port, "/who", *headers)[1]
     with standing(Listening(trusted_proxies=("192.0.2.1",))) as other:
         assert '"client": "127.0.0.1", "scheme": "http"' in reply(other.port, "/who", *headers)[1]
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "websocket", "TLS/1.0"])
+def test_reads_the_body_of_a_request_that_wishes_for_another_protocol(server: Standing, protocol: str) -> None:
+    with Client(server.port) as client:
+        for name in ("upgrade", "Upgrade ", "UPGRADE"):
+            client.ask(
+                "/body", f"{name.strip()}: {protocol}", "connection: Upgrade", method="POST", body='{"a": "upgrade: x"}'
+            )
+            client.hear("HTTP/1.1 200 OK")
+            client.hear("\r\n\r\n19")
+
+
+def test_takes_no_body_for_another_request(server: Standing) -> None:
+    smuggled = "GET /who HTTP/1.1\r\nhost: here\r\n\r\n"
+    wish = f"upgrade: h2c\r\nconnection: upgrade\r\ncontent-length: {len(smuggled)}\r\n\r\n"
+    with Client(server.port) as client:
+        client.say("GET /none HTTP/1.1\r\nhost: here\r\n\r\nPOST /body HTTP/1.1\r\n" + wish + smuggled)
+        heard = client.hear_all()
+    assert heard.count('"client"') <= 1  # the answer to the first
+    assert "HTTP/1.1 400 " in heard
