@@ -172,7 +172,9 @@ def is_ambiguous(body: bytes) -> bool:
     and would serve what nobody has permitted. A key may be escaped, too.
     """
     lower = body.lower()
-    return any(lower.count(name) > 1 for name in (b'"model"', b'"stream"')) or _ESCAPED.search(lower) is not None
+    if any(lower.count(name) > 1 for name in _RULED):
+        return True
+    return b"\\u00" in body and any(escape in body for escape in _ESCAPES)
 
 
 def with_replaced(body: bytes, words: Mapping[str, Any]) -> bytes:
@@ -196,8 +198,11 @@ def is_something(value: msgspec.Raw | msgspec.UnsetType) -> bool:
 
 
 _NOTHING: Final = (b"null", b'""', b"[]", b"{}")
-_ESCAPED: Final = re.compile(rb"\\u00[4-7]")
-"""A letter that needs no escape, in a body of small letters."""
+_RULED: Final = (b'"model"', b'"stream"')
+"""The keys of a body of which others decide."""
+
+_ESCAPES: Final = (b"\\u004", b"\\u005", b"\\u006", b"\\u007")
+"""How the escapes of letters begin that need none."""
 
 _read_object: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
