@@ -94,9 +94,11 @@ async def leave_at_random(here: Walled, count: int, seed: int) -> Counter[str]:
     async def visit(number: int) -> None:
         streamed = number % 5 > 0
         face = FACES[number % 4] if streamed else FACES[number % 3]
-        reader = await begin(here, face, chance.choice([*MODELS.values()]), chance.choice(texts), streamed=streamed)
+        stays = number % 8 == 0
+        text = texts[0] if stays else chance.choice(texts)
+        reader = await begin(here, face, chance.choice([*MODELS.values()]), text, streamed=streamed)
         with suppress(TimeoutError):
-            async with asyncio.timeout(chance.random()):
+            async with asyncio.timeout(5 if stays else chance.random()):
                 while await reader.read(1000):
                     pass
         leave(reader)
