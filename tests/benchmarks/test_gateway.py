@@ -109,6 +109,18 @@ def test_chunks_a_second(upstream: str, running: Running, way: Way, clients: int
     )
 
 
+@WAYS
+def test_chunks_that_come_one_by_one(upstream: str, running: Running, way: Way) -> None:
+    clients, chunks = 200, 100
+    request = asked(*way, chunks=chunks, delay=0.05)
+    before = running.counted()
+    answers = uvloop.run(together(running.url, request, clients=clients, within=2.0))
+    used = running.counted() - before
+    assert all(each.whole and each.words == chunks for each in answers)
+    each = used.cpu / clients / chunks
+    print(f"\n{way}, {clients} streams, a packet a chunk: {each * 1e6:.0f} µs of CPU a chunk, {1 / each:,.0f} a second")
+
+
 @pytest.mark.parametrize("within", [0.0, 5.0], ids=["in one instant", "within 5 s"])
 @WAYS
 def test_a_thousand_paced_streams(upstream: str, running: Running, way: Way, within: float) -> None:
