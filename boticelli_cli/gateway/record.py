@@ -138,8 +138,9 @@ class Record:
         if self.routed is None or (self.ending == "failed" and self.first_byte is None):
             return usage, False
         if usage.input is not None and usage.output is not None:
-            total = usage.input + usage.output if usage.total is None else usage.total
-            return replace(usage, total=total), False
+            asked, answered = max(usage.input, 0), max(usage.output, 0)  # whatever a server says, nothing is given back
+            total = asked + answered if usage.total is None else max(usage.total, 0)
+            return replace(usage, input=asked, output=answered, total=total), False
         asked = self.expected if usage.input is None else usage.input
         answered = math.ceil(self.text / 4) if usage.output is None else usage.output
         return Usage(asked, answered, usage.thinking, usage.cached_input, usage.cache_write, asked + answered), True

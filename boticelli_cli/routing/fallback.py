@@ -32,10 +32,11 @@ class Router:
     """Decides by the `routes` which models a request is for, and asks them in their order.
 
     Any ProviderError before the first delta moves on to the next, until the request's time budget is over; after it,
-    none does. When all have failed, the first error that is not for want of credentials is raised, and the others are
-    named in it. A target that keeps failing is asked after all others for a minute. `dialect_of` gives the dialect of
-    a provider: a request's options are in that of the model that it names, else of the first that it is for, and
-    others are told so. Raises UsageError where there is no model to ask.
+    none does. All but the last are asked a second time at most, unless the request says how often. When all have
+    failed, the first error that is not for want of credentials is raised, and the others are named in it. A target that
+    keeps failing is asked after all others for a minute. `dialect_of` gives the dialect of a provider: a request's
+    options are in that of the model that it names, else of the first that it is for, and others are told so. Raises
+    UsageError where there is no model to ask.
     """
 
     def __init__(
@@ -91,13 +92,15 @@ class Router:
         with budget_of(request) as budget:
             last = decision.chain[0]
             error = self._circuits.why_not(self._full_name(last))
-            for target in self._in_order(decision.chain):
+            order = self._in_order(decision.chain)
+            for target in order:
                 if error is not None and target != last:
                     await notify(FallingBack(self._full_name(last), self._full_name(target), error))
                     await notify(Going())
                 try:
                     with deciding(_for_target(decision, target)):
-                        return await self._attempt(self._told(request, target, decision.chain[0]), ask)
+                        told = self._told(request, target, decision.chain[0])
+                        return await self._attempt(told if target == order[-1] else _hasty(told), ask)
                 except ProviderError as failure:
                     budget.failed()
                     last, error = target, failure
@@ -147,6 +150,11 @@ class Router:
     def _full_name(self, model: str) -> str:
         placed = self._catalog.place(model)
         return model if placed.provider == EMBEDDED else f"{placed.provider}/{placed.name}"
+
+
+def _hasty(request: Request) -> Request:
+    """A request as one is told it behind whom there is another: nobody waits for a minute where another may answer."""
+    return replace(request, retries=1) if request.retries is None else request
 
 
 def _for_target(decision: Decision, target: str) -> Decision:

@@ -272,6 +272,13 @@ def times_of(notices: list[tuple[float, Notice]]) -> list[tuple[float, str]]:
 
 
 @in_virtual_time
+async def test_is_asked_again_once_where_another_model_waits() -> None:
+    models = Models(a=[failing(503)] * 9, b=[failing(503)] * 9)
+    assert (await ask(routing(WithRetries(models)), auto())).text == C
+    assert models.asked == "aabbc"
+
+
+@in_virtual_time
 async def test_retries_come_first_and_then_the_next_model_all_within_one_budget() -> None:
     models = Models(a=[failing(503)] * 9, b=[failing(503)] * 9)
     router = routing(WithRetries(models, chance=lambda: 0.5))
@@ -281,7 +288,7 @@ async def test_retries_come_first_and_then_the_next_model_all_within_one_budget(
         heard.append((asyncio.get_running_loop().time(), notice))
 
     with listening(listen):
-        assert (await ask(router, auto(timeout=19))).text == C
+        assert (await ask(router, auto(timeout=19, retries=9))).text == C
     assert times_of(heard) == [
         *[(0, "Retrying"), (2, "Retrying"), (6, "Retrying"), (14, "FallingBack")],
         *[(14, "Retrying"), (16, "FallingBack")],
