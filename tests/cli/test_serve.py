@@ -24,9 +24,12 @@ def serving(*arguments: str, env: dict[str, str] | None = None) -> Iterator[tupl
     running = start("serve", "--port", "0", *arguments, env={"OPENAI_API_KEY": "test-key", **(env or {})})
     try:
         assert running.stderr is not None
-        line = running.stderr.readline().decode()
+        said = []
+        while not (line := running.stderr.readline().decode()).startswith("boticelli serves"):
+            said.append(line)
+            assert line, "".join(said)  # else it has ended
         port = re.search(r"https?://\S+?:(\d+)", line)
-        assert port is not None, line + running.stderr.read().decode()
+        assert port is not None, line
         yield running, line, int(port[1])
     finally:
         if running.poll() is None:
@@ -159,7 +162,8 @@ def test_has_no_password_on_the_command_line_of_a_worker(folder: Path) -> None:
         assert len(workers) == 2
         assert not any(secret.encode() in Path(f"/proc/{each}/cmdline").read_bytes() for each in workers)
         running.terminate()
-        assert running.communicate(timeout=10) == (b"", b"")
+        out, err = running.communicate(timeout=10)
+        assert (out, secret.encode() in err) == (b"", False)
         assert running.returncode == 0
 
 

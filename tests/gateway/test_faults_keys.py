@@ -33,7 +33,11 @@ OUR_HEADERS = {
         "x-accel-buffering",
         "retry-after",
     ),
-    *(f"x-boticelli-{name}" for name in ("request-id", "model", "provider", "account", "route", "dropped")),
+    *("request-id", "x-request-id"),
+    *(
+        f"x-boticelli-{name}"
+        for name in ("request-id", "model", "provider", "account", "route", "reason", "dropped", "notice")
+    ),
 }
 """All that a client is told in the head of an answer."""
 
