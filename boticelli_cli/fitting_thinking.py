@@ -63,18 +63,23 @@ def _as_level(thinking: Thinking, model: Model) -> tuple[Thinking | None, str | 
         return True, None
     if thinking is False or thinking == 0:
         return _least(model), None
-    if isinstance(thinking, int):
-        return None, f"{model.id} takes no thinking budget; {shown(thinking)} is left out"
-    return _known_effort(thinking, model)
+    return _as_word(thinking, model)
 
 
 def _as_effort(thinking: Thinking, model: Model) -> tuple[Thinking | None, str | None]:
     if thinking is False or thinking == 0:
         return (False if model.thinking_off else _least(model)), None
-    if thinking is True or (isinstance(thinking, int) and thinking < 0):  # below 0, the model itself decides
+    if thinking is True:
         return True, None
+    return _as_word(thinking, model)
+
+
+def _as_word(thinking: int | Effort, model: Model) -> tuple[Thinking | None, str | None]:
+    """A level or an effort of those that a model knows: for a budget, the nearest."""
     if isinstance(thinking, str):
         return _known_effort(thinking, model)
+    if thinking < 0:  # the model itself decides
+        return True, None
     nearest = nearest_effort(thinking, _known(model) or _EFFORTS)
     return nearest, f"{model.id} takes no thinking budget; {shown(thinking)} is sent as '{nearest}'"
 

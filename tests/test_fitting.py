@@ -29,7 +29,21 @@ def test_shows_no_thoughts_to_who_does_not_want_them() -> None:
 @pytest.mark.parametrize(
     ("model", "asked", "sent", "notice"),
     [
-        ("gemini-4-argon", 8000, None, "gemini-4-argon takes no thinking budget; 'thinking: 8000' is left out"),
+        (
+            "gemini-4-argon",
+            8000,
+            "medium",
+            "gemini-4-argon takes no thinking budget; 'thinking: 8000' is sent as 'medium'",
+        ),
+        ("gemini-4-argon", 1, "low", "gemini-4-argon takes no thinking budget; 'thinking: 1' is sent as 'low'"),
+        ("gemini-4-argon", 0, "low", None),
+        ("gemini-4-argon", -1, True, None),
+        (
+            "gemini-3.6-flash",
+            600,
+            "minimal",
+            "gemini-3.6-flash takes no thinking budget; 'thinking: 600' is sent as 'minimal'",
+        ),
         ("gemini-4-argon", True, True, None),
         ("gemini-4-argon", False, "low", None),
         ("gemini-4-argon", "high", "high", None),

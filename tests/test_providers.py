@@ -106,7 +106,7 @@ def test_a_bare_name_leads_to_the_provider_that_lists_it() -> None:
 
 def test_a_setting_that_a_model_would_refuse_is_told() -> None:
     told = notices("  a: {prompt: One., model: gemini-3.8-flash, thinking: 800}")
-    assert told == ["gemini-3.8-flash takes no thinking budget; 'thinking: 800' is left out"]
+    assert told == ["gemini-3.8-flash takes no thinking budget; 'thinking: 800' is sent as 'low'"]
 
 
 def test_what_a_model_cannot_read_is_a_mistake_and_all_are_told() -> None:

@@ -95,6 +95,7 @@ def decode_request(body: bytes, model: str | None = None) -> Request:
         request = _said(msgspec.convert(tidied, _Body, strict=False), named)
         tidied["messages"] = [_sealed(each) for each in tidied["messages"]]
         request = with_options(request, tidied, encode_settings(request, Losses()), *_fields(request))
+        request = _with_own_display(request, tidied)
     except (ValueError, RecursionError) as exc:
         raise UsageError(f"the request's body is not as Anthropic's are: {exc}") from exc
     if not request.messages:
@@ -182,6 +183,18 @@ def _is_here(part: Part, losses: Losses) -> bool:
         return True
     losses.add(f"{part.kind} addresses")
     return False
+
+
+def _with_own_display(request: Request, body: Mapping[str, Any]) -> Request:
+    """A request of a client who lets Claude think as it likes, and says nothing of whether to show it.
+
+    Others are to show it, as Claude itself once did; Claude is told no more than the client says.
+    """
+    match body.get("thinking"):
+        case {"type": "adaptive"} as said if "display" not in said:
+            own = Beyond((), said, {"thinking": request.thinking, "show_thoughts": request.show_thoughts})
+            return replace(request, options={**request.options, "thinking": own})
+    return request
 
 
 _COUNTED = ("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config", "cache_control")

@@ -83,16 +83,16 @@ def _stop(stop: tuple[str, ...], losses: Losses) -> list[str] | None:
 
 
 def _thinking(request: Request) -> dict[str, Any] | None:
-    """Anthropic's `thinking`, and whether it is shown, each where it differs from what its kind of models does.
+    """Anthropic's `thinking`, and whether it is shown: of a budget, only where it is not.
 
-    Those that think by a budget tell what they think unless they are asked not to; those that think by an effort only
-    if they are asked to (https://platform.claude.com/docs/en/build-with-claude/thinking#controlling-thinking-display).
+    Those that think by a budget tell what they think unless they are asked not to; of those that think by an effort,
+    some do and some do not (https://platform.claude.com/docs/en/build-with-claude/thinking#controlling-thinking-display).
     """
     thinking = request.thinking
     if thinking is None:
         return None
     if isinstance(thinking, str) or thinking is True or thinking < 0:  # below 0, the model itself is to decide
-        return {"type": "adaptive", **({"display": "summarized"} if request.show_thoughts else {})}
+        return {"type": "adaptive", "display": "summarized" if request.show_thoughts else "omitted"}
     if thinking == 0:
         return {"type": "disabled"}
     budget = {"type": "enabled", "budget_tokens": thinking}
@@ -157,7 +157,7 @@ def thinking_of(body: Settings) -> tuple[Thinking | None, bool]:
         case "enabled" if said.budget_tokens is not None and said.budget_tokens > 0:
             return said.budget_tokens, said.display != "omitted"
         case "adaptive":
-            return _EFFORTS.get(body.output_config.effort or "", True), said.display == "summarized"
+            return _EFFORTS.get(body.output_config.effort or "", True), said.display != "omitted"
         case "disabled":
             return False, True
         case _:

@@ -61,10 +61,8 @@ def own_options(request: Request, dialect: str, losses: Losses) -> dict[str, Any
         if request.dialect not in (None, dialect):
             for lost in value.names if isinstance(value, Beyond) else (f"option {name}",):
                 losses.add(lost)
-        elif not isinstance(value, Beyond):
+        elif not isinstance(value, Beyond) or value.is_of(request):
             own[name] = value
-        elif value.is_of(request):
-            own[name] = value.whole
         else:
             for lost in value.names:
                 losses.add(lost)
@@ -99,10 +97,13 @@ def check_media(request: Request) -> None:
 
 
 def laid_over(body: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings are merged key by key; everything else is replaced."""
+    """Mappings are merged key by key; everything else is replaced, a field that came whole too."""
     merged = dict(body)
     for key, value in options.items():
         below = merged.get(key)
+        if isinstance(value, Beyond):
+            merged[key] = value.whole
+            continue
         merged[key] = laid_over(below, value) if isinstance(value, Mapping) and isinstance(below, Mapping) else value
     return merged
 

@@ -94,7 +94,7 @@ async def test_settings_are_made_to_fit_the_model() -> None:
     await dispatch.generate(asking("gemini-2.5-flash", thinking="low"))
     await dispatch.generate(asking("gemini-99-unheard-of", thinking=4096, temperature=1.0))
     [driver] = drivers.made.values()
-    assert [request.thinking for request in driver.requests] == [None, 1024, 4096]
+    assert [request.thinking for request in driver.requests] == ["medium", 1024, 4096]
     assert driver.requests[2].temperature == 1.0
 
 
@@ -112,7 +112,9 @@ async def test_tells_what_a_model_does_not_take() -> None:
     async def hear(notice: Notice) -> None:
         heard.append(notice)
 
-    told = Fitted("gemini-3.8-flash", ("gemini-3.8-flash takes no thinking budget; 'thinking: 4096' is left out",))
+    told = Fitted(
+        "gemini-3.8-flash", ("gemini-3.8-flash takes no thinking budget; 'thinking: 4096' is sent as 'medium'",)
+    )
     with listening(hear):
         await dispatch.generate(asking("gemini-3.8-flash"))
         assert not heard

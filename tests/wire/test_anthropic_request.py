@@ -22,6 +22,7 @@ from boticelli_cli.messages import (
     ToolCall,
     ToolResult,
 )
+from boticelli_cli.wire import gemini
 from boticelli_cli.wire.anthropic import (
     decode_count_request,
     decode_request,
@@ -272,7 +273,7 @@ def test_writes_every_setting() -> None:
     ("thinking", "shown", "said", "effort"),
     [
         (True, True, {"type": "adaptive", "display": "summarized"}, None),
-        ("high", False, {"type": "adaptive"}, "high"),
+        ("high", False, {"type": "adaptive", "display": "omitted"}, "high"),
         (False, True, {"type": "disabled"}, None),
         (0, True, {"type": "disabled"}, None),
         (2048, True, {"type": "enabled", "budget_tokens": 2048}, None),
@@ -315,6 +316,24 @@ def test_puts_back_thinking_that_a_request_cannot_say(said: dict[str, Any], thin
     assert request.thinking == thinking
     body = again(request)
     assert {key: body[key] for key in said} == said
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ({"type": "adaptive"}, True),
+        ({"type": "adaptive", "display": "summarized"}, True),
+        ({"type": "adaptive", "display": "omitted"}, False),
+        ({"type": "enabled", "budget_tokens": 2000}, True),
+        ({"type": "enabled", "budget_tokens": 2000, "display": "omitted"}, False),
+    ],
+)
+def test_others_show_thoughts_unless_the_client_hid_them(said: dict[str, Any], shown: bool) -> None:
+    request = asked(thinking=said, output_config={"effort": "low"})
+    assert request.show_thoughts is shown
+    assert again(request)["thinking"] == said
+    config = json.loads(gemini.encode_request(request).body)["generationConfig"]["thinkingConfig"]
+    assert config.get("includeThoughts", False) is shown
 
 
 EVERYTHING: dict[str, Any] = {

@@ -121,7 +121,10 @@ def test_is_written_for_gemini() -> None:
     }
     said = json.loads(encoded.body)
     assert said["systemInstruction"] == {"parts": [{"text": "You are Claude Code.\nBe brief."}]}
-    assert said["generationConfig"] == {"maxOutputTokens": 32000, "thinkingConfig": {"thinkingLevel": "MEDIUM"}}
+    assert said["generationConfig"] == {
+        "maxOutputTokens": 32000,
+        "thinkingConfig": {"thinkingLevel": "MEDIUM", "includeThoughts": True},
+    }
     _, calls, results = (content["parts"] for content in said["contents"])
     assert calls[0] == {"text": "I had better look.", "thought": True}
     assert [part.get("thoughtSignature") for part in calls[2:]] == ["skip_thought_signature_validator", None]
