@@ -200,7 +200,11 @@ class StreamReader:
 
 
 def decode_response(body: bytes) -> Response:
-    """A whole answer. Raises what an answer that went wrong holds, and RefusedError for one that was refused."""
+    """A whole answer. Raises what an answer that went wrong holds, and RefusedError for one that was refused.
+
+    One without a `stop_reason` was cut: "in non-streaming mode this value is always non-null"
+    (https://platform.claude.com/docs/en/api/messages/create).
+    """
     try:
         message = _read_message(body)
         deltas = [delta for block in message.content or () for delta in _deltas_of(block)]
@@ -210,8 +214,9 @@ def decode_response(body: bytes) -> Response:
         raise decode_error(200, body)
     if message.stop_reason == _REFUSAL and not deltas:
         raise _refused(message.stop_details)
-    if message.stop_reason is None and not deltas:
-        raise ProviderError("the answer is empty: it has no content", provider=PROVIDER, hint="run it again")
+    if message.stop_reason is None:
+        said = "the answer was cut: it has no stop_reason" if deltas else "the answer is empty: it has no content"
+        raise ProviderError(said, provider=PROVIDER, hint="run it again")
     usage = usage_of([] if message.usage is msgspec.UNSET else [message.usage])
     finish = Finish(reason_of(message.stop_reason), usage, message.model, message.stop_reason)
     return Response(parts_of(deltas), finish)

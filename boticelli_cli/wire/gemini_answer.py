@@ -137,13 +137,20 @@ class StreamReader:
         return self._finish(reason)
 
     def whole(self, body: bytes) -> tuple[list[Delta], Finish]:
-        """The deltas and the end of an answer that is one body."""
+        """The deltas and the end of an answer that is one body.
+
+        Raises ProviderError for one that was cut: where no reason is said, "the model has not stopped generating"
+        (https://ai.google.dev/api/generate-content#candidate).
+        """
         deltas = self.read(body)
-        if self._reason is None and self._feedback is not None and self._feedback.block_reason:
+        if self._reason is not None and self._reason != _UNSPECIFIED:
+            return deltas, self._finish(self._reason)
+        if self._feedback is not None and self._feedback.block_reason:
             return deltas, self.finish()
-        if self._reason is None and not deltas:
-            raise ProviderError("the answer is empty: it has no candidates", provider=PROVIDER, hint="run it again")
-        return deltas, self._finish(self._reason)
+        message = (
+            "the answer was cut: it has no finishReason" if deltas else "the answer is empty: it has no candidates"
+        )
+        raise ProviderError(message, provider=PROVIDER, hint="run it again")
 
     def _add_rare(self, part: WirePart, deltas: list[Delta]) -> None:
         match part_of(part):
@@ -157,7 +164,7 @@ class StreamReader:
             case _:
                 pass
 
-    def _finish(self, reason: str | None) -> Finish:
+    def _finish(self, reason: str) -> Finish:
         return Finish(reason_of(reason, self._called), self.usage, self._model, reason)
 
     def _blocked(self) -> RefusedError:

@@ -173,7 +173,10 @@ class StreamReader:
         return self._finish()
 
     def whole(self, body: bytes) -> tuple[list[Delta], Finish]:
-        """The deltas and the end of an answer that is one body."""
+        """The deltas and the end of an answer that is one body.
+
+        One without a `finish_reason` is taken for whole: some gateways leave it out, and Ollama where it knows none.
+        """
         self._streamed = False
         deltas = self.read(body)
         self._close(deltas)

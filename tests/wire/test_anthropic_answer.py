@@ -353,7 +353,9 @@ def test_whole_answers_that_hold_an_error_or_nothing_are_errors() -> None:
     assert raised.value.status == 529
     with pytest.raises(ProviderError, match="no content"):
         decode_response(b'{"type":"message"}')
-    assert decode_response(b'{"content":[{"type":"text","text":"a"}]}') == Response((Text("a"),), Finish("other"))
+    for more in (b"", b',"stop_reason":null'):
+        with pytest.raises(ProviderError, match="was cut"):
+            decode_response(b'{"content":[{"type":"text","text":"a"}]' + more + b"}")
 
 
 def test_writes_events_as_anthropic_does() -> None:

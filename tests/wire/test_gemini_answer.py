@@ -252,7 +252,13 @@ def test_whole_answers_that_hold_an_error_or_nothing_are_errors() -> None:
         )
     with pytest.raises(ProviderError, match="no candidates"):
         decode_response(b"{}")
-    assert decode_response(event({"text": "a"})) == Response((Text("a"),), Finish("other"))
+
+
+@pytest.mark.parametrize("reason", ["", ',"finishReason":null', ',"finishReason":"FINISH_REASON_UNSPECIFIED"'])
+def test_a_whole_answer_that_was_not_finished_is_an_error(reason: str) -> None:
+    body = f'{{"candidates":[{{"content":{{"parts":[{{"text":"a"}}]}}{reason}}}]}}'
+    with pytest.raises(ProviderError, match="was cut"):
+        decode_response(body.encode())
 
 
 def test_ends_a_failed_stream_with_its_error() -> None:

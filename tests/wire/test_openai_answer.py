@@ -360,6 +360,12 @@ def test_whole_answers_that_hold_an_error_or_nothing_are_errors() -> None:
             decode_response(body)
 
 
+@pytest.mark.parametrize("reason", ["", ',"finish_reason":null', ',"finish_reason":""'])
+def test_takes_a_whole_answer_for_whole_whose_server_says_no_reason(reason: str) -> None:
+    body = f'{{"choices":[{{"index":0,"message":{{"content":"a"}}{reason}}}]}}'
+    assert decode_response(body.encode()) == Response((Text("a"),), Finish("stop"))
+
+
 # What is written
 
 
