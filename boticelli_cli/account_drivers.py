@@ -95,10 +95,15 @@ class Opener:
         def limit_name(model: str) -> str:
             return token_limit_name(self.catalog.describe(f"{provider.name}/{model}"), provider.name)
 
+        def renames(model: str) -> bool:
+            known = self.catalog.describe(f"{provider.name}/{model}")
+            return known is not None and known.token_limit == "max_completion_tokens"
+
         transformers = {each.name for each in provider.transformers}
         return openai_driver(
             _access(account, provider, key),
             max_tokens_name=limit_name,
+            renames=renames,
             cache_marks="openrouter" in transformers,
             thoughts=bool(transformers & {"deepseek", "openrouter"}),
             unknown_hint=hint,

@@ -31,6 +31,7 @@ def openai_driver(
     access: Access,
     *,
     max_tokens_name: Callable[[str], str] | None = None,
+    renames: Callable[[str], bool] = lambda model: False,
     cache_marks: bool = False,
     thoughts: bool = False,
     headers: Mapping[str, str] | None = None,
@@ -40,9 +41,10 @@ def openai_driver(
     """The driver of one account. Without a key none is sent, which is what servers on one's own machine want.
 
     `max_tokens_name` says what a model's limit of tokens is called; without it, that is `max_completion_tokens` for
-    OpenAI's own, and `max_tokens` for everybody else's. With `cache_marks` those are sent, which OpenRouter and LiteLLM
-    understand, and with `thoughts` those that led to calls, which DeepSeek wants back. `headers` go along with every
-    request. With `wide`, it carries hundreds of streams at once.
+    OpenAI's own, and `max_tokens` for everybody else's. `renames` says of a model whether it is known to refuse the
+    older name, so that it is changed in what is otherwise passed on as it came. With `cache_marks` those are sent,
+    which OpenRouter and LiteLLM understand, and with `thoughts` those that led to calls, which DeepSeek wants back.
+    `headers` go along with every request. With `wide`, it carries hundreds of streams at once.
     """
     own = access.provider == PROVIDER
     name_of = max_tokens_name or (lambda model: "max_completion_tokens" if own else "max_tokens")
@@ -54,7 +56,7 @@ def openai_driver(
         )
 
     def as_it_came(body: bytes, model: str, streamed: bool) -> bytes | None:
-        return forwarded_body(body, model, streamed, max_tokens_name=name_of(model))
+        return forwarded_body(body, model, streamed, max_tokens_name=name_of(model), renames=renames(model))
 
     async def authorize(_: Outgoing) -> Mapping[str, str]:
         key = {"authorization": f"Bearer {access.api_key}"} if access.api_key else {}

@@ -60,17 +60,23 @@ _read_chunk: Final = msgspec.json.Decoder(_Chunk).decode
 _NULL: Final = msgspec.Raw(b"null")
 
 
-def forwarded_body(body: bytes, model: str, streamed: bool, *, max_tokens_name: str | None = None) -> bytes | None:
+def forwarded_body(
+    body: bytes, model: str, streamed: bool, *, max_tokens_name: str | None = None, renames: bool = False
+) -> bytes | None:
     """A request's body as it came, for a model, streamed or not; of a stream the counts are always asked for.
 
-    Nothing, where it is for another model than the one asked for, which calls the limit of tokens otherwise.
+    With `renames`, a limit of tokens by the old name is called as `max_tokens_name` says, since the model is known to
+    refuse the old one. Nothing, where it is for another model than the one asked for, which calls it otherwise.
     """
     try:
         asked = _read_asked(body)
         words: dict[str, Any] = {}
+        wrong = [name for name in _LIMITS if max_tokens_name not in (None, name) and is_something(getattr(asked, name))]
+        if renames and wrong == ["max_tokens"] and not is_something(asked.max_completion_tokens):
+            words |= {"max_tokens": None, "max_completion_tokens": asked.max_tokens}
+        elif wrong and asked.model != model:
+            return None
         if asked.model != model:
-            if any(is_something(getattr(asked, name)) for name in _LIMITS if max_tokens_name not in (None, name)):
-                return None
             words["model"] = model
         if bool(asked.stream) != streamed:
             words["stream"] = streamed

@@ -402,6 +402,21 @@ def test_writes_anew_what_another_model_calls_otherwise() -> None:
     assert openai.forwarded_body(body, "gpt-4", False, max_tokens_name="max_tokens") is not None
 
 
+@pytest.mark.parametrize("asked", ["gpt-6", "gpt-4o"])
+def test_calls_the_limit_as_a_model_is_known_to_want_it(asked: str) -> None:
+    body = b'{"max_tokens":9.0,"model":"%s","n":1.0}' % asked.encode()
+    sent = openai.forwarded_body(body, "gpt-6", False, max_tokens_name="max_completion_tokens", renames=True)
+    assert sent == b'{"model":"gpt-6","n":1.0,"max_completion_tokens":9.0}'
+
+
+@pytest.mark.parametrize(
+    "limits", [b'"max_completion_tokens":9', b'"max_tokens":null', b'"max_tokens":9,"max_completion_tokens":8']
+)
+def test_leaves_limits_alone_that_are_named_well_or_twice(limits: bytes) -> None:
+    body = b'{"model":"gpt-6",%s}' % limits
+    assert openai.forwarded_body(body, "gpt-6", False, max_tokens_name="max_completion_tokens", renames=True) is body
+
+
 def test_has_read_nothing_yet() -> None:
     for dialect in DIALECTS:
         assert ForwardBody(dialect.side()).usage == EventBody(dialect.full()).usage == Usage()
