@@ -10,6 +10,7 @@ from typing import Literal
 from boticelli_cli.catalog_entries import Call, Model
 from boticelli_cli.fitting_thinking import fit_thinking, nearest_effort, shown, within
 from boticelli_cli.messages import Media, Message, Request, Text
+from boticelli_cli.option_words import effort_of, without
 
 __all__ = ["fit", "nearest_effort", "token_limit_name", "unreadable"]
 
@@ -66,6 +67,14 @@ def _fit_tools(request: Request, model: Model) -> Fitted:
     if model.forced_tools is False and _forces(request):
         return replace(request, tool_choice=None), [f"{model.id} cannot be made to call a tool; it may choose"]
     return request, []
+
+
+def _fit_effort(request: Request, model: Model) -> Fitted:
+    """Others think by the effort that Claude was to make, though nobody asked to see what."""
+    effort, rest = effort_of(request)
+    if effort is None or model.provider == "anthropic" or "anthropic." in model.id:
+        return request, []
+    return replace(rest, thinking=effort, show_thoughts=False), []
 
 
 def _fit_thinking(request: Request, model: Model) -> Fitted:
@@ -146,15 +155,15 @@ def _fit_system(request: Request, model: Model) -> Fitted:
 
 
 def _fit_options(request: Request, model: Model) -> Fitted:
-    refused = [name for name in request.options if name in model.refuses]
+    names = (*model.refuses, *(("top_k",) if model.thinks_alone and request.thinking else ()))
+    kept, refused = without(request.options, request.dialect, names)
     if not refused:
         return request, []
-    kept = {name: value for name, value in request.options.items() if name not in refused}
     return replace(request, options=kept), [f"{model.id} refuses {_listed(refused)}; it is left out of 'options'"]
 
 
 _STEPS: tuple[Callable[[Request, Model], Fitted], ...] = (
-    *(_fit_tools, _fit_thinking, _fit_length, _fit_budget),
+    *(_fit_tools, _fit_effort, _fit_thinking, _fit_length, _fit_budget),
     *(_fit_sampling, _fit_stop, _fit_system, _fit_options),
 )
 """In this order: a budget depends on the length, and sampling on whether the model thinks."""

@@ -20,7 +20,8 @@ MAP: dict[str, set[str]] = {
     "catalog": {"errors", "catalog_entries"},
     "routes": set(),
     "grants": set(),
-    "fitting": {"messages", "catalog_entries", "fitting_thinking"},
+    "option_words": {"messages"},
+    "fitting": {"messages", "catalog_entries", "fitting_thinking", "option_words"},
     "fitting_thinking": {"messages", "catalog_entries"},
     "narrative": {"errors", "messages"},
     "prices": {"messages", "catalog"},
@@ -42,12 +43,12 @@ MAP: dict[str, set[str]] = {
         "config_gateway",
     },
     "credentials": {"errors", "narrative", "config", "keystore"},
-    "wire": {"errors", "messages"},
+    "wire": {"errors", "messages", "option_words"},
     # the outside world
     "drivers": {"errors", "messages", "catalog", "wire"},
     "drivers.base": {"errors", "messages"},
     # both know only drivers.base
-    "routing": {"errors", "messages", "catalog", "fitting", "routes", "drivers.base"},
+    "routing": {"errors", "messages", "catalog", "fitting", "option_words", "routes", "drivers.base"},
     "runs": {"errors", "messages", "events", "narrative", "drivers.base"},
     # to people
     "views": {"errors", "messages", "events"},

@@ -401,3 +401,50 @@ def test_tells_each_kind_of_content_that_a_model_does_not_take() -> None:
         "gemini-3.5-transcribe-live takes no image, only audio",
         "gemini-3.5-transcribe-live takes no document, only audio",
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "dialect", "options", "left", "refused"),
+    [
+        ("claude-opus-5", "gemini", {"generationConfig": {"topK": 5, "seed": 1}}, {"generationConfig": {"seed": 1}}, "generationConfig.topK"),
+        ("claude-opus-5", "anthropic", {"top_k": 5}, {}, "top_k"),
+        ("claude-opus-4-1", "gemini", {"generationConfig": {"topK": 5}}, {"generationConfig": {"topK": 5}}, None),
+        ("gpt-6", "gemini", {"generationConfig": {"presencePenalty": 1}}, {}, "generationConfig.presencePenalty"),
+        ("gemini-3.8-flash", "openai", {"presence_penalty": 1, "seed": 1}, {"seed": 1}, "presence_penalty"),
+        ("gemini-3.8-flash", None, {"generationConfig": {"frequencyPenalty": 1}}, {}, "generationConfig.frequencyPenalty"),
+        ("gemini-2.0-flash", "openai", {"presence_penalty": 1}, {"presence_penalty": 1}, None),
+    ],
+)  # fmt: skip
+def test_what_is_refused_is_left_out_in_whatever_words_it_came(
+    model: str, dialect: str | None, options: Any, left: Any, refused: str | None
+) -> None:
+    fitted, notices = fit(request(options=options, dialect=dialect), BUILTIN.describe(model))
+    assert fitted.options == left
+    assert notices == (() if refused is None else (f"{model} refuses '{refused}'; it is left out of 'options'",))
+
+
+def test_who_thinks_alone_is_not_told_how_to_choose_words() -> None:
+    told = request(thinking=2000, max_tokens=9000, options={"generationConfig": {"topK": 5}}, dialect="gemini")
+    fitted, notices = fit(told, BUILTIN.find("claude-opus-4-1"))
+    assert (fitted.thinking, fitted.options) == (2000, {})
+    assert notices == ("claude-opus-4-1 refuses 'generationConfig.topK'; it is left out of 'options'",)
+
+
+@pytest.mark.parametrize(
+    ("model", "effort", "thinking", "left"),
+    [
+        ("gemini-3.8-flash", "low", "low", {"format": 1}),
+        ("gemini-2.5-flash", "low", 1024, {"format": 1}),
+        ("gpt-6", "max", "high", {"effort": "max", "format": 1}),
+        ("claude-opus-5", "low", None, {"effort": "low", "format": 1}),
+        ("claude-opus-4-1", "low", None, {"effort": "low", "format": 1}),
+        ("gpt-6", "hardly", None, {"effort": "hardly", "format": 1}),
+    ],
+)
+def test_others_think_by_the_effort_that_claude_was_to_make(
+    model: str, effort: str, thinking: Thinking | None, left: Any
+) -> None:
+    told = request(options={"output_config": {"effort": effort, "format": 1}}, dialect="anthropic")
+    fitted, notices = fit(told, BUILTIN.describe(model))
+    assert (fitted.thinking, fitted.options, notices) == (thinking, {"output_config": left}, ())
+    assert fitted.show_thoughts is (thinking is None)

@@ -24,6 +24,7 @@ from boticelli_cli.messages import (
     deltas_of,
     parts_of,
 )
+from boticelli_cli.option_words import translated
 from boticelli_cli.routes import wanted_argument
 from boticelli_cli.routing import quirks
 from boticelli_cli.routing.exit_tool import ExitToolReader, with_exit_tool
@@ -74,9 +75,9 @@ class Transformed:
     """Asks `driver` what a provider's transformers make of each request. What they leave out is told.
 
     `transformers` are names with their arguments, or None. `dialect` is the provider's: options in another one's words
-    are left out first, as they would be in the end, so that what transformers add to them is not. What is changed, or
-    whose answer may be, is not passed on in its maker's own words. Raises UsageError for a name that there is not, and
-    for an argument that does not fit.
+    are first said in its own, or left out, as they would be in the end, so that what transformers add to them is not.
+    What is changed, or whose answer may be, is not passed on in its maker's own words. Raises UsageError for a name
+    that there is not, and for an argument that does not fit.
     """
 
     def __init__(
@@ -112,13 +113,15 @@ class Transformed:
         return Response(parts_of(deltas), finish if isinstance(finish, Finish) else response.finish)
 
     async def _changed(self, request: Request) -> Request:
-        changed = request
+        told, lost = request, tuple[str, ...]()
         if request.dialect not in (None, self._dialect):
-            changed = replace(request, options={}, dialect=self._dialect)
+            other = translated(request, self._dialect)
+            told, lost = replace(request, options=other.said, dialect=self._dialect), other.lost
+        changed = told
         for transformer, argument in self._transformers:
             changed = transformer.change(changed, argument)
-        if lost := _lost(request, changed):
-            await notify(Dropped(self._provider, lost))
+        if lost := (*_lost(told, changed), *lost):
+            await notify(Dropped(self._provider, tuple(dict.fromkeys(lost))))
         if changed.original is not None and (changed != request or self._readers(changed)):
             changed = replace(changed, original=None)
         return changed

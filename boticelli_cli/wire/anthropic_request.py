@@ -191,8 +191,9 @@ def _with_own_display(request: Request, body: Mapping[str, Any]) -> Request:
     Others are to show it, as Claude itself once did; Claude is told no more than the client says.
     """
     match body.get("thinking"):
-        case {"type": "adaptive"} as said if "display" not in said:
-            own = Beyond((), said, {"thinking": request.thinking, "show_thoughts": request.show_thoughts})
+        case {"type": "adaptive", **more} if "display" not in more:
+            made = {"thinking": request.thinking, "show_thoughts": request.show_thoughts}
+            own = Beyond((), {"type": "adaptive", **more}, made)
             return replace(request, options={**request.options, "thinking": own})
     return request
 

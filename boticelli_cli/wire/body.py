@@ -9,6 +9,7 @@ import msgspec
 
 from boticelli_cli.errors import UsageError
 from boticelli_cli.messages import Beyond, Media, Message, Part, Request, Thought
+from boticelli_cli.option_words import translated
 
 __all__ = [
     "Encoded",
@@ -40,8 +41,8 @@ class Losses:
     def __init__(self) -> None:
         self._names: dict[str, None] = {}
 
-    def add(self, name: str) -> None:
-        self._names[name] = None
+    def add(self, *names: str) -> None:
+        self._names |= dict.fromkeys(names)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -49,23 +50,23 @@ class Losses:
 
 
 def written(body: Mapping[str, Any], request: Request, dialect: str, losses: Losses) -> Encoded:
-    """A body with the request's `options` laid over it. Options in another dialect's words are lost."""
+    """A body with the request's `options` laid over it, as far as they can be said in this dialect's words."""
     options = own_options(request, dialect, losses)
     return Encoded(encode_json(laid_over(body, options) if options else body), losses.names)
 
 
 def own_options(request: Request, dialect: str, losses: Losses) -> dict[str, Any]:
-    """The options that are in this dialect's words, as they are to be sent. What is lost of them is named."""
+    """The options as they are to be sent, in this dialect's words. What is lost of them is named."""
+    if request.dialect not in (None, dialect):
+        other = translated(request, dialect)
+        losses.add(*other.lost)
+        return dict(other.said)
     own: dict[str, Any] = {}
     for name, value in request.options.items():
-        if request.dialect not in (None, dialect):
-            for lost in value.names if isinstance(value, Beyond) else (f"option {name}",):
-                losses.add(lost)
-        elif not isinstance(value, Beyond) or value.is_of(request):
+        if not isinstance(value, Beyond) or value.is_of(request):
             own[name] = value
         else:
-            for lost in value.names:
-                losses.add(lost)
+            losses.add(*value.names)
     return own
 
 

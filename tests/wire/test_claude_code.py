@@ -117,7 +117,7 @@ def test_knows_thinking_by_a_budget() -> None:
 def test_is_written_for_gemini() -> None:
     encoded = to_gemini(decoded())
     assert set(encoded.losses) == {
-        *("cache marks", "eager input streaming", "option metadata", "option context_management"),
+        *("cache marks", "eager input streaming", "option metadata.user_id", "option context_management"),
     }
     said = json.loads(encoded.body)
     assert said["systemInstruction"] == {"parts": [{"text": "You are Claude Code.\nBe brief."}]}
@@ -137,7 +137,7 @@ def test_is_written_for_gemini() -> None:
 def test_is_written_for_openai() -> None:
     encoded = to_openai(decoded())
     assert set(encoded.losses) == {
-        *("cache marks", "thoughts", "eager input streaming", "option metadata", "option context_management"),
+        *("cache marks", "thoughts", "eager input streaming", "option context_management"),
     }
     said = json.loads(encoded.body)
     assert said["reasoning_effort"] == "medium"
