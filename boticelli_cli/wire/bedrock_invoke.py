@@ -5,6 +5,7 @@ in the body but in the address, which also says whether to stream.
 """
 
 import re
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -40,8 +41,17 @@ def is_claude(model: str) -> bool:
 
 
 def encode_request(request: Request, *, streamed: bool = False) -> Encoded:
-    """The body that asks for an answer; whether it is `streamed`, the address says."""
-    return anthropic.encode_request(request, streamed=streamed, bedrock=True)
+    """The body that asks for an answer; whether it is `streamed`, the address says.
+
+    Of the betas that a client's header asks for, those that Bedrock knows go along in the body; the others are lost.
+    """
+    betas = _betas_of(request)
+    known = [beta for beta in betas if beta in _BETAS]
+    if known:
+        request = replace(request, options={"anthropic_beta": known, **request.options})
+    encoded = anthropic.encode_request(request, streamed=streamed, bedrock=True)
+    lost = (f"anthropic-beta {beta}" for beta in betas if beta not in _BETAS)
+    return Encoded(encoded.body, tuple(dict.fromkeys((*encoded.losses, *lost)))) if betas else encoded
 
 
 def decode_request(body: bytes, model: str) -> Request:
@@ -124,6 +134,27 @@ class StreamWriter:
         """The exception that ends a stream which failed."""
         return encode_exception_frame(*encode_exception(error, timeouts=True))
 
+
+def _betas_of(request: Request) -> tuple[str, ...]:
+    """What the header asks for, each once. What is no name of a beta is no word of ours either."""
+    original = request.original
+    if original is None or original.dialect != anthropic.PROVIDER or request.dialect != anthropic.PROVIDER:
+        return ()
+    said = (value for name, value in original.headers if name.lower() == "anthropic-beta")
+    names = (name.strip() for value in said for name in value.split(","))
+    return tuple(dict.fromkeys(name for name in names if re.fullmatch(r"[\w.-]{1,80}", name, re.ASCII)))
+
+
+_BETAS: Final = frozenset(
+    {"computer-use-2024-10-22", "computer-use-2025-01-24", "computer-use-2025-11-24"}
+    | {"interleaved-thinking-2025-05-14", "output-128k-2025-02-19", "dev-full-thinking-2025-05-14"}
+    | {"context-1m-2025-08-07", "context-management-2025-06-27", "effort-2025-11-24", "compact-2026-01-12"}
+    | {"tool-search-tool-2025-10-19", "tool-examples-2025-10-29", "token-efficient-tools-2025-02-19"}
+)
+"""Those that Bedrock is known to take; any other it answers with "invalid beta flag".
+
+BerriAI/litellm pull requests 19875 (which tells those of AWS's page on Claude's requests) and 41203 (the later ones).
+"""
 
 _CLAUDE = re.compile(r"^(?:[a-z]{2,8}(?:-[a-z]{2,8})?\.)?anthropic\.|^arn:.*[/.]anthropic\.")
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -13,6 +14,7 @@ from boticelli_cli.messages import (
     Finish,
     Media,
     Message,
+    Original,
     Request,
     Response,
     Text,
@@ -173,3 +175,27 @@ def test_ends_a_failed_stream_with_its_error() -> None:
             deltas_of(stream, InvokeBody())
         assert raised.value.status == status
     assert [frame.name for frame in FrameReader().feed(b"".join(stream))][-1] == "serviceUnavailableException"
+
+
+def with_betas(*headers: tuple[str, str], dialect: str = "anthropic", **settings: Any) -> Request:
+    original = Original(dialect, None, headers)
+    return Request(MODEL, (Message("user", (Text("Hi."),)),), dialect=dialect, original=original, **settings)
+
+
+def test_takes_betas_along_that_bedrock_knows_and_names_the_others() -> None:
+    header = "claude-code-20250219, context-1m-2025-08-07,context-1m-2025-08-07,,interleaved-thinking-2025-05-14"
+    encoded = encode_request(with_betas(("Anthropic-Beta", header), ("anthropic-version", "2023-06-01")))
+    said = json.loads(encoded.body)
+    assert said["anthropic_beta"] == ["context-1m-2025-08-07", "interleaved-thinking-2025-05-14"]
+    assert encoded.losses == ("anthropic-beta claude-code-20250219",)
+
+
+def test_asks_for_no_beta_where_there_is_none() -> None:
+    for request in (
+        with_betas(),
+        with_betas(("anthropic-beta", "")),
+        with_betas(("anthropic-beta", "no name, \xe9\xe9," + "x" * 200)),
+        with_betas(("anthropic-beta", "context-1m-2025-08-07"), dialect="openai"),
+    ):
+        encoded = encode_request(request)
+        assert ("anthropic_beta" in json.loads(encoded.body), encoded.losses) == (False, ())
