@@ -235,7 +235,14 @@ def test_answers_in_json(whole: Whole, upstream: str) -> None:
     assert json.loads(str(done.choices[0].message.content)) == {"answer": "You said: Answer in JSON."}
 
 
-@pytest.mark.parametrize("upstream", ["anthropic", "gemini", "invoke", "converse"])
+def test_asks_gemini_for_json(whole: Whole) -> None:
+    told = whole.openai.chat.completions.with_raw_response.create(
+        **asked("gemini", "Answer in JSON."), response_format={"type": "json_object"}, seed=7
+    )
+    assert "x-boticelli-dropped" not in told.headers
+
+
+@pytest.mark.parametrize("upstream", ["anthropic", "invoke", "converse"])
 def test_says_that_json_without_a_schema_could_not_be_asked_for(whole: Whole, upstream: str) -> None:
     told = whole.openai.chat.completions.with_raw_response.create(
         **asked(upstream, "Answer in JSON."), response_format={"type": "json_object"}
