@@ -148,12 +148,13 @@ def _betas_of(request: Request) -> tuple[str, ...]:
 _BETAS: Final = frozenset(
     {"computer-use-2024-10-22", "computer-use-2025-01-24", "computer-use-2025-11-24"}
     | {"interleaved-thinking-2025-05-14", "output-128k-2025-02-19", "dev-full-thinking-2025-05-14"}
-    | {"context-1m-2025-08-07", "context-management-2025-06-27", "effort-2025-11-24", "compact-2026-01-12"}
+    | {"context-1m-2025-08-07", "context-management-2025-06-27", "compact-2026-01-12"}
     | {"tool-search-tool-2025-10-19", "tool-examples-2025-10-29", "token-efficient-tools-2025-02-19"}
 )
 """Those that Bedrock is known to take; any other it answers with "invalid beta flag".
 
 BerriAI/litellm pull requests 19875 (which tells those of AWS's page on Claude's requests) and 41203 (the later ones).
+That for efforts is left out: some models there are reported to refuse it (anthropics/claude-code issue 49370).
 """
 
 _CLAUDE = re.compile(r"^(?:[a-z]{2,8}(?:-[a-z]{2,8})?\.)?anthropic\.|^arn:.*[/.]anthropic\.")

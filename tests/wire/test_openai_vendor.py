@@ -167,7 +167,7 @@ async def test_pictures_that_it_sends_are_understood() -> None:
     [
         (ProviderError("slow down", status=429), openai.RateLimitError, "rate_limit_exceeded"),
         (QuotaError("spent"), openai.RateLimitError, "insufficient_quota"),
-        (RefusedError("no such model", status=404), openai.NotFoundError, "model_not_found"),
+        (RefusedError("no such model", status=404, provider="x"), openai.NotFoundError, "model_not_found"),
         (ProviderError("overloaded", status=529), openai.InternalServerError, None),
     ],
 )
