@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -13,7 +12,7 @@ from pydantic import BaseModel
 
 from tests.fakes.behaviours import Answer, Blocked, Events
 from tests.fakes.material import dot
-from tests.gateway.whole import CALLS, MODELS, UPSTREAMS, USED, Whole, running
+from tests.gateway.whole import CALLS, MODELS, UPSTREAMS, USED, Whole
 
 PIXEL = base64.b64encode(dot()).decode()
 PDF = base64.b64encode(b"%PDF-1.4 a page").decode()
@@ -28,12 +27,6 @@ WEATHER: dict[str, Any] = {
 }
 
 every_upstream = pytest.mark.parametrize("upstream", UPSTREAMS)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    with running(tmp_path_factory.mktemp("whole")) as whole:
-        yield whole
 
 
 def asked(upstream: str, *content: Any, **more: Any) -> dict[str, Any]:

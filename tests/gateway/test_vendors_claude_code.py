@@ -2,14 +2,13 @@
 
 import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.fakes.behaviours import Answer
 from tests.fakes.material import dot
-from tests.gateway.whole import MODELS, UPSTREAMS, Whole, running
+from tests.gateway.whole import MODELS, UPSTREAMS, Whole
 
 HEADERS = {
     "authorization": "Bearer any",
@@ -75,12 +74,6 @@ SYSTEM = [
 SESSION = "user_0f_account__session_6f3f6f4e-1c1e-4b6e-9d0a-2f6f0c1d5b7e"
 
 every_upstream = pytest.mark.parametrize("upstream", UPSTREAMS)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    with running(tmp_path_factory.mktemp("whole")) as whole:
-        yield whole
 
 
 def asked(upstream: str, turns: list[Any], **more: Any) -> dict[str, Any]:

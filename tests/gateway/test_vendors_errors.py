@@ -1,6 +1,6 @@
 """What goes wrong, as the vendors' own clients raise it: with each face, before each dialect."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,8 +18,9 @@ from boticelli_cli.errors import CredentialsError
 from boticelli_cli.gateway.base import FaceName
 from boticelli_cli.grants import Grant
 from tests.fakes.behaviours import Behaviour, Drop, Fail, InStreamError, Malformed, NotJSON, TruncatedClean
+from tests.gateway.combining import combined
 from tests.gateway.serving import OpenDoor, gateway
-from tests.gateway.whole import DIALECTS, MODELS, Whole, running
+from tests.gateway.whole import DIALECTS, MODELS, Whole
 
 
 @dataclass
@@ -31,12 +32,6 @@ class Told:
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
     text: str = ""
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    with running(tmp_path_factory.mktemp("whole")) as whole:
-        yield whole
 
 
 @pytest.fixture(autouse=True)
@@ -111,10 +106,7 @@ KINDS = {
 }
 
 
-@every_client
-@every_dialect
-@pytest.mark.parametrize("status", KINDS)
-@both_manners
+@combined(client=CLIENTS, upstream=DIALECTS, status=KINDS, streamed=(False, True))
 def test_raises_the_clients_own_class(whole: Whole, client: str, upstream: str, status: int, streamed: bool) -> None:
     whole.plays(upstream, Fail(status, message="It is so.", retry_after=7))
     told = CLIENTS[client](whole, MODELS[upstream], "Hello", streamed=streamed)
@@ -182,9 +174,7 @@ BREAKS: dict[str, Behaviour] = {
 }
 
 
-@every_client
-@every_dialect
-@pytest.mark.parametrize("way", BREAKS)
+@combined(client=CLIENTS, upstream=DIALECTS, way=BREAKS)
 def test_raises_where_a_stream_breaks_off(whole: Whole, client: str, upstream: str, way: str) -> None:
     whole.plays(upstream, BREAKS[way])
     told = CLIENTS[client](whole, MODELS[upstream], "Hello", streamed=True)
@@ -192,11 +182,8 @@ def test_raises_where_a_stream_breaks_off(whole: Whole, client: str, upstream: s
     assert told.text.startswith("piece 1")
 
 
-@every_client
-@every_dialect
-@pytest.mark.parametrize(
-    "way", [each for each in BREAKS if each != "a clean end"]
-)  # a whole body says by itself that it is
+# A whole body says by itself that it is.
+@combined(client=CLIENTS, upstream=DIALECTS, way=[each for each in BREAKS if each != "a clean end"])
 def test_raises_where_a_whole_answer_breaks_off(whole: Whole, client: str, upstream: str, way: str) -> None:
     whole.plays(upstream, BREAKS[way])
     told = CLIENTS[client](whole, MODELS[upstream], "Hello", streamed=False)

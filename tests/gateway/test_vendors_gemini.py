@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from pydantic import BaseModel
 
 from tests.fakes.behaviours import Answer, Blocked
 from tests.fakes.material import dot
-from tests.gateway.whole import CALLS, MODELS, UPSTREAMS, USED, Whole, running
+from tests.gateway.whole import CALLS, MODELS, UPSTREAMS, USED, Whole
 
 PIXEL = base64.b64encode(dot()).decode()
 PDF = b"%PDF-1.4 a page"
@@ -26,12 +25,6 @@ WEATHER = types.FunctionDeclaration(
 TOOLS = types.Tool(function_declarations=[WEATHER])
 
 every_upstream = pytest.mark.parametrize("upstream", UPSTREAMS)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    with running(tmp_path_factory.mktemp("whole")) as whole:
-        yield whole
 
 
 def ask(whole: Whole, upstream: str, contents: Any, **config: Any) -> types.GenerateContentResponse:

@@ -11,7 +11,7 @@ from google import genai
 from google.genai.types import GenerateContentConfig, HttpOptions
 from openai import OpenAI
 
-from tests.gateway.whole import DIALECTS, MODELS, Whole, running
+from tests.gateway.whole import DIALECTS, MODELS, Whole
 from tests.process import start
 
 
@@ -30,12 +30,6 @@ def served(env: dict[str, str]) -> Iterator[str]:
     finally:
         process.terminate()
         process.communicate(timeout=10)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    with running(tmp_path_factory.mktemp("whole")) as whole:
-        yield whole
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Conversations that go on with another model, of another dialect: what one has thought and called, the next one takes."""
 
 import json
-from collections.abc import Iterator
 from itertools import permutations
 from typing import Any
 
@@ -9,24 +8,30 @@ import pytest
 from google.genai import types
 
 from tests.fakes.behaviours import Answer, Fail
-from tests.gateway.whole import CALLS, MODELS, UPSTREAMS, Whole, running
+from tests.gateway.whole import CALLS, MODELS, UPSTREAMS, Whole
 
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
-every_switch = pytest.mark.parametrize(("first", "second"), [*permutations(UPSTREAMS, 2)])
 
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    with running(tmp_path_factory.mktemp("whole")) as whole:
-        yield whole
+def switches(*distances: int) -> pytest.MarkDecorator:
+    """From every model to every other; slow are those but so far apart. Each comes first and second there, too."""
+    places = range(len(UPSTREAMS))
+    return pytest.mark.parametrize(
+        ("first", "second"),
+        [
+            pytest.param(
+                UPSTREAMS[one], UPSTREAMS[two], marks=() if (two - one) % len(places) in distances else pytest.mark.slow
+            )
+            for one, two in permutations(places, 2)
+        ],
+    )
 
 
 def plays(whole: Whole, first: str, prompt: str) -> None:
     whole.plays(first, Answer("I look.", thoughts="First things first.", tool_calls=CALLS), prompt=prompt)
 
 
-@every_switch
+@switches(1, 2)
 def test_a_claude_conversation_goes_on_elsewhere(whole: Whole, first: str, second: str) -> None:
     prompt = f"From {first} to {second}"
     plays(whole, first, prompt)
@@ -51,7 +56,7 @@ def test_a_claude_conversation_goes_on_elsewhere(whole: Whole, first: str, secon
     assert "First things first." not in text
 
 
-@every_switch
+@switches(3, 4)
 def test_a_gpt_conversation_goes_on_elsewhere(whole: Whole, first: str, second: str) -> None:
     prompt = f"From {first} to {second}"
     plays(whole, first, prompt)
@@ -73,7 +78,7 @@ def test_a_gpt_conversation_goes_on_elsewhere(whole: Whole, first: str, second: 
     assert "dry, Ulm" in ask(second).content
 
 
-@every_switch
+@switches(5)
 def test_a_gemini_conversation_goes_on_elsewhere(whole: Whole, first: str, second: str) -> None:
     prompt = f"From {first} to {second}"
     plays(whole, first, prompt)

@@ -1,7 +1,6 @@
 """What each face writes, byte by byte, as strict clients want it: whoever answers behind it."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -9,19 +8,13 @@ import pytest
 from anthropic import APIStatusError
 
 from tests.fakes.behaviours import Answer
-from tests.gateway.whole import CALLS, MODELS, Whole, running
+from tests.gateway.whole import CALLS, MODELS, Whole
 
 ALL = {**MODELS, "rehearsal": "rehearsal/fast"}
 PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
 everyone = pytest.mark.parametrize("upstream", ALL)
 every_upstream = pytest.mark.parametrize("upstream", MODELS)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    with running(tmp_path_factory.mktemp("whole")) as whole:
-        yield whole
 
 
 def ask_anthropic(whole: Whole, upstream: str, prompt: str, **more: Any) -> httpx.Response:

@@ -29,7 +29,7 @@ from boticelli_cli.providers import Providers
 from boticelli_cli.serving import served_models
 from tests.fakes.anthropic import FakeAnthropic
 from tests.fakes.bedrock import TOKEN, FakeBedrock
-from tests.fakes.behaviours import Behaviour
+from tests.fakes.behaviours import Behaviour, Script
 from tests.fakes.gemini import FakeGemini
 from tests.fakes.openai import FakeOpenAI
 from tests.fakes.playing import Playing
@@ -133,7 +133,7 @@ class Whole:
         return self.fakes[upstream].requests[-1]
 
     def forget(self) -> None:
-        """Have the gateway know nothing of what went wrong so far: accounts that rest would not be asked."""
+        """Have nobody know of what went before: accounts that rest would not be asked, and no service plays what is left."""
 
         async def forget() -> None:
             old = self.providers
@@ -141,6 +141,8 @@ class Whole:
             self.served.exchanges.driver = self.providers.driver
             await old.aclose()
 
+        for fake in self.fakes.values():
+            fake.script = Script()
         asyncio.run_coroutine_threadsafe(forget(), self.loop).result()
 
     async def leave(self) -> None:
