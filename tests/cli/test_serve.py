@@ -50,19 +50,19 @@ def test_says_where_it_serves_within_the_bounds_it_was_given_and_stops_with_zero
         assert running.returncode == 0
 
 
-def test_ctrl_c_ends_it_without_a_word() -> None:
-    with serving() as (running, _, _):
-        running.send_signal(signal.SIGINT)
-        assert running.communicate(timeout=10) == (b"", b"")
-        assert running.returncode == 130
-
-
-def test_says_what_it_waits_for_when_it_stops() -> None:
-    with serving("--grace", "20") as (running, _, port), Client(port) as client:
+def test_says_what_it_waits_for_when_it_stops_and_heeds_the_configuration_last(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(exist_ok=True)
+    (home / "config.yaml").write_text("gateway: {max_body_mb: 1, grace: 3, host: localhost}\n")
+    variables = {"BOTICELLI_SERVE_HOST": "127.0.0.1"}
+    with serving("--grace", "20", env=variables) as (running, line, port), Client(port) as client:
+        assert line.startswith("boticelli serves http://127.0.0.1:")
+        assert reply(port, "/v1/messages", "content-length: 2000000", method="POST")[0] == 413
         client.ask("/v1/messages", "content-length: 2", "expect: 100-continue", method="POST")
         client.hear("100 Continue\r\n\r\n")
         running.terminate()
         assert running.stderr is not None
+        running.stderr.readline()  # the log of what was refused
         said = running.stderr.readline().decode()
         assert said == "boticelli stops; 1 request that is under way has 20 s to end, Ctrl-C ends all at once\n"
         client.say("{}")
@@ -72,7 +72,11 @@ def test_says_what_it_waits_for_when_it_stops() -> None:
 
 @pytest.mark.parametrize(
     ("event", "word"),
-    [("import", "boticelli_cli.cli.serve"), ("import", "uvicorn"), ("socket.bind", "socket")],
+    [
+        ("import", "boticelli_cli.cli.serve"),
+        pytest.param("import", "uvicorn", marks=pytest.mark.slow),
+        ("socket.bind", "socket"),
+    ],
 )
 def test_ctrl_c_is_quiet_at_any_moment_of_the_start(event: str, word: str) -> None:
     code = (
@@ -145,11 +149,12 @@ def test_tells_what_is_wrong_with_its_options(arguments: list[str], said: str) -
     assert said in done.err
 
 
-def test_a_terminal_shows_where_it_serves(folder: Path) -> None:
+def test_a_terminal_shows_where_it_serves_until_ctrl_c_ends_it_without_a_word(folder: Path) -> None:
     terminal = Terminal("serve", "--port", "0", columns=120)
     terminal.read_until(lambda seen: "boticelli serves http://127.0.0.1:" in seen.screen)
     terminal.type(b"\x03")
     assert terminal.finish() == 130
+    assert terminal.screen.partition("^C")[2].strip() == ""
 
 
 @pytest.mark.slow
@@ -178,15 +183,3 @@ def test_loads_no_server_before_it_serves() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
-
-
-def test_the_configuration_says_what_the_command_line_does_not(tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    home.mkdir(exist_ok=True)
-    (home / "config.yaml").write_text("gateway: {max_body_mb: 1, grace: 3, host: localhost}\n")
-    with serving() as (_, line, port):
-        assert line.startswith("boticelli serves http://localhost:")
-        assert reply(port, "/v1/messages", "content-length: 2000000", method="POST")[0] == 413
-    with serving("--host", "127.0.0.1", env={"BOTICELLI_SERVE_MAX_BODY": "3"}) as (_, line, port):
-        assert line.startswith("boticelli serves http://127.0.0.1:")
-        assert reply(port, "/v1/messages", "content-length: 3500000", method="POST")[0] == 413

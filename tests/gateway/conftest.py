@@ -1,10 +1,12 @@
 """What tests of the gateway share: few certificates to be read, and one gateway before the fakes of all providers."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
+
+from tests.gateway.walled import Walled, fakes, walled
 
 if TYPE_CHECKING:
     from tests.gateway.whole import Whole
@@ -38,3 +40,17 @@ def whole(everybody: "Whole") -> "Whole":
     """A gateway before a fake of each provider, which knows nothing of other files of tests."""
     everybody.forget()
     return everybody
+
+
+@pytest.fixture(scope="session")
+def behind() -> Iterator[tuple[Any, ...]]:
+    """A fake of each provider, for gateways that are processes."""
+    with fakes() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def here(tmp_path_factory: pytest.TempPathFactory, behind: tuple[Any, ...]) -> Iterator[Walled]:
+    """A gateway that is a process, with keys."""
+    with walled(tmp_path_factory.mktemp("here") / "home", behind) as made:
+        yield made

@@ -4,23 +4,14 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from tests.fakes.serving import until
 from tests.gateway.besieged import MODELS
 from tests.gateway.judging import FACES, body_of, path_of
-from tests.gateway.walled import KEYS, Walled, fakes, walled
-
-
-@pytest.fixture(scope="module")
-def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walled]:
-    home: Path = tmp_path_factory.mktemp("clients") / "home"
-    with fakes() as behind, walled(home, behind) as made:
-        yield made
+from tests.gateway.walled import KEYS, Walled
 
 
 async def begin(

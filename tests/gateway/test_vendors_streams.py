@@ -58,8 +58,9 @@ every_client = pytest.mark.parametrize("client", CLIENTS)
 
 
 @every_client
-@pytest.mark.parametrize("upstream", ["anthropic", "openai", "gemini"])
-def test_is_patient_with_signs_of_life(whole: Whole, client: str, upstream: str) -> None:
+@pytest.mark.parametrize("is_translated", [False, True])
+def test_is_patient_with_signs_of_life(whole: Whole, client: str, is_translated: bool) -> None:
+    upstream = {"anthropic": "openai", "openai": "gemini", "gemini": "anthropic"}[client] if is_translated else client
     behaviour = Answer(chunks=("one ", "two ", "three"), first_delay=0.05, delay=0.03)
     whole.plays(upstream, behaviour, prompt=f"Slowly, {client}")
     assert "".join(CLIENTS[client](whole, MODELS[upstream], f"Slowly, {client}")) == "one two three"

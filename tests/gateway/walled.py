@@ -116,7 +116,7 @@ def walled(home: Path, behind: tuple[Any, ...], *arguments: str, config: str = C
     port = re.search(r"http://\S+?:(\d+)", line)
     assert port is not None, line + process.stderr.read().decode()
     made = Walled(process, int(port[1]), home, behind, [line])
-    listener = threading.Thread(target=_listen, args=(made,), name="log", daemon=True)
+    listener = threading.Thread(target=_listen, args=(made,), name="listener", daemon=True)
     listener.start()
     try:
         yield made

@@ -1,4 +1,4 @@
-"""A Redis for a file of tests, each of which has keys of its own; and one to be killed, for a single test."""
+"""A Redis for all tests here, each of which has keys of its own; and one to be killed, for a single test."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -18,7 +18,7 @@ def closed_ledgers() -> Iterator[None]:
     close_ledgers()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     yield from _served(RedisServer(tmp_path_factory.mktemp("redis")))
 
