@@ -19,6 +19,7 @@ from boticelli_cli.errors import (
 )
 from boticelli_cli.grants import Grant
 from boticelli_cli.messages import Delta, Finish, Request, Response, Text, TextDelta, ToolCall, ToolCallDelta, Usage
+from tests.gateway.combining import combined
 from tests.gateway.serving import OpenDoor, Served, gateway
 
 ROUTED = Routed("m-1", "prov", "acct", "explicit", "asked for by name")
@@ -134,9 +135,9 @@ async def test_streams_an_array_where_nobody_asks_for_events() -> None:
     assert answer.headers["content-type"].startswith("application/json")
 
 
-@pytest.mark.parametrize(
-    ("error", "status"),
-    [
+FAILURES = {
+    str(each): (each, status)
+    for each, status in (
         (ProviderError("busy", status=503, retry_after=7), 503),
         (ProviderError("too many", status=429, retry_after=7), 429),
         (CredentialsError("the key was refused", status=401), 502),
@@ -144,13 +145,13 @@ async def test_streams_an_array_where_nobody_asks_for_events() -> None:
         (UnknownModelError("whose model is it?"), 404),
         (RefusedError("too long", status=400), 400),
         (RuntimeError("a bug"), 500),
-    ],
-)
-@pytest.mark.parametrize("face", ["anthropic", "openai", "gemini"])
-@pytest.mark.parametrize("streamed", [True, False])
-async def test_an_error_before_the_first_byte_is_a_status(
-    face: str, error: Exception, status: int, streamed: bool
-) -> None:
+    )
+}
+
+
+@combined(face=("anthropic", "openai", "gemini"), failure=FAILURES, streamed=(True, False))
+async def test_an_error_before_the_first_byte_is_a_status(face: str, failure: str, streamed: bool) -> None:
+    error, status = FAILURES[failure]
     path = PATHS[face] if streamed else PATHS[face].replace("streamGenerateContent?alt=sse", "generateContent")
     async with gateway(Played(failing(error))) as served, served.client() as client:
         answer = await client.post(path, json=body(face, streamed=streamed))

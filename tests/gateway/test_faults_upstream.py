@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -67,10 +67,11 @@ async def test_a_failure_is_an_error_in_every_face(folder: Path, dialect: str) -
         assert (here.leases, here.served.places.held, here.served.exchanges.in_flight()) == (0, 0, [])
 
 
-async def test_another_model_answers_where_nothing_was_passed_on(folder: Path) -> None:
+async def another_model_answers(folder: Path, cases: Iterable[tuple[str, tuple[str, bool]]]) -> None:
+    """For each failure, and each way to be asked, whether another model answers: only where nothing was passed on."""
     chain = "routes: {aliases: {both: [claude-sonnet-5-5, openai/gpt-5.2]}}\n"
     async with besieged(folder, more=chain) as here, here.served.client() as client:
-        for (failure, status), (face, streamed) in itertools.product(FAILURES.items(), ASKED):
+        for failure, (face, streamed) in cases:
             if failure == "[[truncated after=2]]" and not streamed:
                 continue
             text = f"Say {face}, {streamed}, for {failure.strip('[]')}"
@@ -79,10 +80,19 @@ async def test_another_model_answers_where_nothing_was_passed_on(folder: Path) -
             here.anthropic.script.append(behaviour, prompt=text, times=None)  # at either account
             asked = len(here.openai.requests)
             verdict = await ask(client, face, "both", text, streamed=streamed)
-            was_passed_on = streamed and status == 200
+            was_passed_on = streamed and FAILURES[failure] == 200
             assert verdict.kind == ("error" if was_passed_on else "answer"), (failure, face, streamed)
             assert len(here.openai.requests) == asked + (not was_passed_on)
             assert (await ask(client, face, MODELS["anthropic"])).kind == "answer"  # it is well again
+
+
+async def test_another_model_answers_where_nothing_was_passed_on(folder: Path) -> None:
+    await another_model_answers(folder, zip(FAILURES, itertools.cycle(ASKED), strict=False))
+
+
+@pytest.mark.slow
+async def test_another_model_answers_however_it_is_asked(folder: Path) -> None:
+    await another_model_answers(folder, itertools.product(FAILURES, ASKED))
 
 
 @asynccontextmanager
@@ -142,7 +152,7 @@ async def cut_anywhere(folder: Path, cuts: int) -> Counter[str]:
 
 
 async def test_an_answer_that_is_cut_anywhere_is_an_error(folder: Path) -> None:
-    assert (await cut_anywhere(folder, 2))["error"] > 200
+    assert (await cut_anywhere(folder, 1))["error"] > 150
 
 
 @pytest.mark.slow
