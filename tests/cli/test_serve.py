@@ -151,7 +151,8 @@ def test_tells_what_is_wrong_with_its_options(arguments: list[str], said: str) -
 
 def test_a_terminal_shows_where_it_serves_until_ctrl_c_ends_it_without_a_word(folder: Path) -> None:
     terminal = Terminal("serve", "--port", "0", columns=120)
-    terminal.read_until(lambda seen: "boticelli serves http://127.0.0.1:" in seen.screen)
+    terminal.read_until(lambda seen: "answers everything" in seen.screen)
+    assert terminal.screen.startswith("boticelli serves http://127.0.0.1:")
     terminal.type(b"\x03")
     assert terminal.finish() == 130
     assert terminal.screen.partition("^C")[2].strip() == ""
