@@ -2,7 +2,6 @@
 
 import gc
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -56,7 +55,6 @@ async def run_gateway(
     """
     stopping = Stopping()
     sockets = inherited(environment())
-    options = replace(options, is_worker=sockets is not None)
     with stopping.heeding_signals():
         parts = gateway(options, stopping)
         _check(options, parts)

@@ -1,22 +1,15 @@
 """The bodies of requests, bounded: so many bytes, so long until they are here, and JSON."""
 
 import asyncio
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from boticelli_cli.errors import ProviderError, RefusedError
-from boticelli_cli.wire.failure import status_of
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["BodyBounds", "BoundedBodies", "check_headers", "closing_unread", "plain_refusal", "read_body"]
-
-Refuse = Callable[["Scope", int, str], tuple[bytes, str]]
-"""The body of a refusal, by its status and message, and its content type."""
+__all__ = ["BodyBounds", "check_headers", "closing_unread", "read_body"]
 
 _MIB = 1024 * 1024
 _CLOSE = (b"connection", b"close")
@@ -80,46 +73,6 @@ async def read_body(scope: "Scope", receive: "Receive", bounds: BodyBounds) -> b
         raise ProviderError(f"the request took too long to arrive: {late}", status=408) from None
 
 
-def plain_refusal(_scope: "Scope", status: int, message: str) -> tuple[bytes, str]:
-    """A refusal in plain JSON."""
-    kind = HTTPStatus(status).phrase.lower().replace(" ", "_")
-    return json.dumps({"error": {"type": kind, "message": message}}).encode(), "application/json"
-
-
-class BoundedBodies:
-    """An app that gets the bodies of requests whole, in one message, and never one that is out of bounds.
-
-    Later messages are the client's own: that it went away. A request without a body is handed on as it is.
-    """
-
-    def __init__(self, app: "ASGIApp", bounds: BodyBounds | None = None, *, refuse: Refuse = plain_refusal) -> None:
-        self._app = app
-        self._bounds = bounds or BodyBounds()
-        self._refuse = refuse
-
-    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
-        if scope["type"] != "http" or not _has_body(dict(scope["headers"])):
-            await self._app(scope, receive, send)
-            return
-        try:
-            body = await read_body(scope, receive, self._bounds)
-        except ProviderError as error:
-            await self._say(scope, send, status_of(error), error.message)
-            return
-        if body is not None:
-            await self._app(scope, _first(body, receive), send)
-
-    async def _say(self, scope: "Scope", send: "Send", status: int, message: str) -> None:
-        body, kind = self._refuse(scope, status, message)
-        headers = [
-            (b"content-type", kind.encode()),
-            (b"content-length", str(len(body)).encode()),
-            _CLOSE,
-        ]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-
 def closing_unread(app: "ASGIApp") -> "ASGIApp":
     """An app whose answers say `connection: close` where it has not read the body of the request to its end.
 
@@ -155,16 +108,3 @@ def _has_body(headers: dict[bytes, bytes]) -> bool:
 
 def _too_large(bounds: BodyBounds) -> RefusedError:
     return RefusedError(f"the body is larger than {bounds.most / _MIB:g} MiB, which is the most", status=413)
-
-
-def _first(body: bytes, receive: "Receive") -> "Receive":
-    given = False
-
-    async def first() -> "Message":
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return first

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, values
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -21,7 +21,7 @@ from boticelli_cli.gateway.origin import is_for_loopback
 from boticelli_cli.gateway.usage import Door, problem, refused
 from boticelli_cli.messages import Usage
 
-__all__ = ["Metrics", "metrics_routes", "worker_ended"]
+__all__ = ["Metrics", "metrics_routes"]
 
 _MOST_MODELS = 200
 """How many models have a label of their own; those beyond are `other`."""
@@ -124,11 +124,11 @@ class Metrics:
         return registry
 
 
-def metrics_routes(metrics: Metrics, door: Door, *, metrics_open: bool = False) -> list[Route]:
-    """`GET /metrics`: for this machine, for keys with the permission `admin`, and for anybody where it is open."""
+def metrics_routes(metrics: Metrics, door: Door) -> list[Route]:
+    """`GET /metrics`: for this machine, and for keys with the permission `admin`."""
 
     async def page(request: Request) -> Response:
-        if not metrics_open and not _is_from_here(request):
+        if not _is_from_here(request):
             try:
                 grant = await door.grant(request.scope)
             except ProviderError as exc:
@@ -139,11 +139,6 @@ def metrics_routes(metrics: Metrics, door: Door, *, metrics_open: bool = False) 
         return Response(body, headers={"Content-Type": media_type})
 
     return [Route("/metrics", page, methods=["GET"])]
-
-
-def worker_ended(pid: int, folder: Path) -> None:
-    """Forget what a worker that is gone had under way, in the folder that it shared with others."""
-    mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]
 
 
 class _Counts(NamedTuple):

@@ -21,7 +21,7 @@ class GatewayOptions:
     """How a gateway is to be run.
 
     `redis` is the URL of what several gateways share, with its password. With `log_prompts` the log holds what was
-    asked. With `rehearse` the embedded model answers everything. A process that `is_worker` is one of `workers`.
+    asked. With `rehearse` the embedded model answers everything.
     """
 
     listening: Listening = field(default_factory=Listening)
@@ -31,7 +31,6 @@ class GatewayOptions:
     log_format: LogFormat = "json"
     log_prompts: bool = False
     rehearse: bool = False
-    is_worker: bool = False
 
 
 @dataclass(frozen=True, slots=True)

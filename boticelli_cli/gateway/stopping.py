@@ -22,7 +22,7 @@ class Stopping:
 
     def __init__(self) -> None:
         self._draining = asyncio.Event()
-        self._cut = asyncio.Event()
+        self._is_cut = False
         self._over = asyncio.Event()
         self._when_cut: list[Callable[[], object]] = []
         self.was_interrupted = False
@@ -33,7 +33,7 @@ class Stopping:
 
     @property
     def is_cut(self) -> bool:
-        return self._cut.is_set()
+        return self._is_cut
 
     @property
     def is_over(self) -> bool:
@@ -44,8 +44,8 @@ class Stopping:
 
     def cut(self) -> None:
         self.drain()
-        if not self._cut.is_set():
-            self._cut.set()
+        if not self._is_cut:
+            self._is_cut = True
             for each in self._when_cut:
                 each()
 
@@ -59,10 +59,6 @@ class Stopping:
 
     async def wait_draining(self) -> None:
         await self._draining.wait()
-
-    async def wait_cut(self) -> None:
-        """Wait until the grace is over. A stream that is still open then ends with its dialect's error event."""
-        await self._cut.wait()
 
     async def wait_over(self) -> None:
         await self._over.wait()

@@ -18,11 +18,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 
-from boticelli_cli.gateway.bounds import BodyBounds, BoundedBodies
+from boticelli_cli.errors import ProviderError
+from boticelli_cli.gateway.bounds import BodyBounds, read_body
 from boticelli_cli.gateway.listening import Listening, bind
 from boticelli_cli.gateway.server import new_loop, serve
 from boticelli_cli.gateway.stopping import INTERRUPTED, Stopping
 from boticelli_cli.gateway.workers import draining_with_parent, inherited, supervise, tell_parent
+from boticelli_cli.wire.failure import status_of
 from tests.process import PATIENCE, environment
 
 BOUNDS = BodyBounds(most=1_000_000, silence=0.3)
@@ -35,7 +37,8 @@ class App:
     def __init__(self, stopping: Stopping) -> None:
         self.stopping = stopping
         self.left = 0
-        self._bodies = BoundedBodies(self._body, BOUNDS)
+        self._cut = asyncio.Event()
+        stopping.when_cut(self._cut.set)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         match scope["path"]:
@@ -48,20 +51,24 @@ class App:
             case "/die":
                 os._exit(7)
             case "/body":
-                await self._bodies(scope, receive, send)
+                await self._body(scope, receive, send)
             case _:
                 who = {"client": scope["client"][0], "scheme": scope["scheme"], "pid": os.getpid()}
                 await _answer(send, json.dumps(who).encode())
 
     async def _body(self, scope: Any, receive: Any, send: Any) -> None:
-        message = await receive() if scope["method"] == "POST" else {"body": b""}
-        assert not message.get("more_body")
-        await _answer(send, str(len(message["body"])).encode())
+        try:
+            body = await read_body(scope, receive, BOUNDS)
+        except ProviderError as error:
+            await _answer(send, error.message.encode(), status=status_of(error))
+        else:
+            if body is not None:
+                await _answer(send, str(len(body)).encode())
 
     async def _talk(self, receive: Any, send: Any) -> None:
         await _start(send)
         await _say(send, b"hello;")
-        cut = asyncio.ensure_future(self.stopping.wait_cut())
+        cut = asyncio.ensure_future(self._cut.wait())
         try:
             while True:
                 heard = asyncio.ensure_future(receive())
@@ -89,9 +96,9 @@ async def _say(send: Any, body: bytes, *, more: bool = True) -> None:
     await send({"type": "http.response.body", "body": body, "more_body": more})
 
 
-async def _answer(send: Any, body: bytes) -> None:
+async def _answer(send: Any, body: bytes, *, status: int = 200) -> None:
     headers = [(b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 

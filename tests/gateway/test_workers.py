@@ -69,11 +69,15 @@ def test_answers_from_several_processes_and_ends_them_all(folder_of_metrics: Pat
         assert [*folder_of_metrics.iterdir()] == []
 
 
-def test_starts_another_when_one_dies() -> None:
+def test_starts_another_when_one_dies_and_forgets_what_that_had_under_way(folder_of_metrics: Path) -> None:
     with team(2) as (process, port, workers):
+        [shared] = folder_of_metrics.iterdir()
+        under_way = shared / f"gauge_livesum_{min(workers)}.db"
+        under_way.touch()
         os.kill(min(workers), signal.SIGKILL)
         assert process.stderr is not None
         assert process.stderr.readline() == b"a worker died (SIGKILL); another is started\n"
+        assert not under_way.exists()
         until(lambda: pids(port, 1) - workers)
         with Client(port) as client:
             client.ask("/die")
