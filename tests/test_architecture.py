@@ -26,6 +26,7 @@ MAP: dict[str, set[str]] = {
     "narrative": {"errors", "messages"},
     "prices": {"messages", "catalog"},
     "private_file": {"errors", "narrative"},
+    "sqlite_file": set(),
     "keystore": {"errors", "narrative", "private_file"},
     "issued_keys": {"errors", "grants", "narrative", "private_file"},
     "config_document": {"errors", "grants", "narrative", "routes"},
@@ -48,11 +49,13 @@ MAP: dict[str, set[str]] = {
     "drivers": {"errors", "messages", "catalog", "wire"},
     "drivers.base": {"errors", "messages"},
     # both know only drivers.base
-    "routing": {"errors", "messages", "catalog", "fitting", "option_words", "routes", "drivers.base"},
+    "routing": {
+        *("errors", "messages", "catalog", "fitting", "option_words", "routes", "sqlite_file", "drivers.base"),
+    },
     "runs": {"errors", "messages", "events", "narrative", "drivers.base"},
     # to people
     "views": {"errors", "messages", "events"},
-    "gateway": {"errors", "messages", "grants", "drivers.base", "wire"},
+    "gateway": {"errors", "messages", "grants", "sqlite_file", "drivers.base", "wire"},
     "sharing": {"errors", "catalog", "grants", "routing", "gateway"},
     # the parts, joined
     "listings": {"catalog", "config", "runs"},

@@ -18,6 +18,7 @@ from typing import Self, TypeVar
 from boticelli_cli.gateway import ledger_file
 from boticelli_cli.gateway.base import Entry
 from boticelli_cli.gateway.report import DAY, HOUR, Cell, Report, report_of
+from boticelli_cli.sqlite_file import create, transaction
 
 __all__ = ["KEPT_DAYS", "RequestLedger"]
 
@@ -225,7 +226,7 @@ class _Book:
     def _write_to(self, file: sqlite3.Connection, entries: list[Entry]) -> None:
         if not entries and self._spare is None:
             return
-        with ledger_file.transaction(file):
+        with transaction(file):
             if self._spare is not None:
                 ledger_file.move(self._spare, file)
             ledger_file.add(file, entries)
@@ -239,7 +240,7 @@ class _Book:
             return
         # Whole days go: what began with a day is then counted as it was.
         before = (now - self._kept_seconds) // DAY * DAY
-        with ledger_file.transaction(file):
+        with transaction(file):
             is_more = ledger_file.tidy(file, before, most=_TIDY_ENTRIES)
         self._next_tidying = now if is_more else now + _TIDY_SECONDS
 
@@ -248,7 +249,7 @@ class _Book:
             return
         if self._spare is None:
             self._spare = ledger_file.connect(":memory:")
-        with ledger_file.transaction(self._spare):
+        with transaction(self._spare):
             ledger_file.add(self._spare, entries)
             ledger_file.shorten(self._spare, _MOST_SPARE)
 
@@ -259,7 +260,7 @@ class _Book:
             return False
         try:
             if self._file is None:
-                ledger_file.create(self._path)
+                create(self._path)
                 self._file = ledger_file.connect(str(self._path))
             work(self._file)
         except (sqlite3.Error, OSError) as exc:

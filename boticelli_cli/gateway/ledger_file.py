@@ -3,25 +3,21 @@
 All of it is called with a connection, to a file or to memory, by the one thread that owns that connection.
 """
 
-import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from math import inf, isnan
 from operator import attrgetter
-from pathlib import Path
 from typing import Any
 
+from boticelli_cli import sqlite_file
 from boticelli_cli.gateway.base import Entry
 from boticelli_cli.gateway.report import DAY, Cell, Totals
 from boticelli_cli.messages import Usage
+from boticelli_cli.sqlite_file import Schema
 from boticelli_cli.wire.failure import without_secrets
 
-__all__ = ["add", "cells", "connect", "create", "move", "recent_errors", "shorten", "spent", "tidy", "transaction"]
-
-_APPLICATION = 0x626F7467
-"""`botg`: the mark of this file in SQLite's header."""
+__all__ = ["add", "cells", "connect", "move", "recent_errors", "shorten", "spent", "tidy"]
 
 _MIGRATIONS = (
     """
@@ -52,7 +48,8 @@ _MIGRATIONS = (
 `past` keeps the sums of days of which single requests are kept no longer.
 """
 
-_VERSION = len(_MIGRATIONS)
+_SCHEMA = Schema(0x626F7467, _MIGRATIONS)
+"""The mark is `botg`."""
 
 _BUSY_SECONDS = 1.0
 """How long another process may hold the file. Its transactions take some milliseconds."""
@@ -82,38 +79,9 @@ _MOST_COUNT = 2**40
 """The highest count that is believed: sums of many higher ones would not fit an integer of SQLite's."""
 
 
-def create(path: Path) -> None:
-    """Make an empty file that only its owner reads, unless there is one."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-
-
 def connect(path: str) -> sqlite3.Connection:
-    """Open a file, with all its tables. Raises sqlite3.Error for one that is not ours, or that is newer than we are.
-
-    The connection belongs to whichever thread uses it, one at a time.
-    """
-    db = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    try:
-        _prepare(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-@contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Do all of something or nothing of it."""
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        with suppress(sqlite3.Error):
-            db.execute("ROLLBACK")
-        raise
+    """Open a file, with all its tables. Raises sqlite3.Error for one that is not ours, or that is newer than we are."""
+    return sqlite_file.connect(path, _SCHEMA, patience=_BUSY_SECONDS, any_thread=True)
 
 
 def add(db: sqlite3.Connection, entries: Iterable[Entry]) -> None:
@@ -171,34 +139,6 @@ def recent_errors(db: sqlite3.Connection, most: int) -> list[Entry]:
         f"SELECT {', '.join(_COLUMNS)} FROM requests WHERE {_FAILED} ORDER BY at DESC, number DESC LIMIT ?", (most,)
     )
     return [_entry(row) for row in rows]
-
-
-def _prepare(db: sqlite3.Connection) -> None:
-    db.execute("PRAGMA synchronous = NORMAL")
-    if _version(db) < _VERSION:
-        with transaction(db):
-            for migration in _MIGRATIONS[_version(db) :]:
-                for statement in migration.split(";"):
-                    db.execute(statement)
-            db.execute(f"PRAGMA application_id = {_APPLICATION}")
-            db.execute(f"PRAGMA user_version = {_VERSION}")
-    # Its mode stays with the file; where others hold it just now, one of them will switch it.
-    with suppress(sqlite3.OperationalError):
-        db.execute("PRAGMA journal_mode = WAL")
-
-
-def _version(db: sqlite3.Connection) -> int:
-    """The version of the schema, 0 for an empty file. Raises sqlite3.DatabaseError for a file that is not ours."""
-    [application] = db.execute("PRAGMA application_id").fetchone()
-    [version] = db.execute("PRAGMA user_version").fetchone()
-    [tables] = db.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if (application, version, bool(tables)) == (0, 0, False):
-        return 0
-    if application != _APPLICATION:
-        raise sqlite3.DatabaseError("it belongs to another program")
-    if version > _VERSION:
-        raise sqlite3.DatabaseError(f"it has version {version}, and this program knows {_VERSION}")
-    return int(version)
 
 
 def _row(entry: Entry) -> list[Any]:

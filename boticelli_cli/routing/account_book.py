@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from boticelli_cli.routing.cooldowns import Kind, Rest
-from boticelli_cli.routing.ledger_file import connect, create, is_missing
+from boticelli_cli.routing.ledger_file import connect, is_missing
+from boticelli_cli.sqlite_file import create
 
 __all__ = ["AccountBook", "AccountState", "account_states"]
 

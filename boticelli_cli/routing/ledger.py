@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 from boticelli_cli.catalog import Limits
 from boticelli_cli.routing.day import Day, Reset
-from boticelli_cli.routing.ledger_file import connect, create, is_missing
+from boticelli_cli.routing.ledger_file import connect, is_missing
 from boticelli_cli.routing.window import MINUTE, SPAN, Lack, Sent, earliest
+from boticelli_cli.sqlite_file import create, transaction
 
 __all__ = ["Ledger", "Slot", "Spent", "Used"]
 
@@ -180,15 +181,8 @@ class Ledger:
         """Do all of some work, or none of it, while no other process writes."""
 
         def whole(db: sqlite3.Connection) -> Result:
-            db.execute("BEGIN IMMEDIATE")
-            try:
-                result = work(db)
-                db.execute("COMMIT")
-            except BaseException:
-                if db.in_transaction:
-                    db.execute("ROLLBACK")
-                raise
-            return result
+            with transaction(db):
+                return work(db)
 
         return self._read(whole)
 
