@@ -362,7 +362,7 @@ HELLO = json.dumps({"model": "m-1", "messages": [{"role": "user", "content": "He
         ("/v1/../v1/messages", (), 404),
         ("/v1/messages%00", (), 404),
         ("/v1/messages;x", (), 404),
-        ("/v1beta/models/..%2F..%2Fx:streamGenerateContents", (), 405),
+        ("/v1beta/models/..%2F..%2Fx:streamGenerateContents", (), 404),
         ("/v1/messages", ("content-type: text/plain",), 415),
         ("/v1/messages", ("content-type: multipart/form-data; boundary=x",), 415),
         ("/v1/messages", ("content-encoding: gzip",), 415),
