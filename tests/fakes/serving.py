@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -109,17 +110,23 @@ def _certificate() -> tuple[trustme.CA, ssl.SSLContext]:
 
 
 Fake = TypeVar("Fake", bound=Served)
+Made = TypeVar("Made")
+
+
+def serving(fake: Fake) -> AbstractContextManager[Fake]:
+    """Serve from a thread, for tests that start real processes."""
+    return in_thread(fake)
 
 
 @contextlib.contextmanager
-def serving(fake: Fake) -> Iterator[Fake]:
-    """Serve from a thread, for tests that start real processes."""
-    ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+def in_thread(context: AbstractAsyncContextManager[Made]) -> Iterator[Made]:
+    """What an asynchronous context makes, in an event loop beside the test's own thread, which may block."""
+    ready: Future[tuple[Made, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def serve() -> None:
-        async with fake:
+        async with context as made:
             end = asyncio.Event()
-            ready.set_result((asyncio.get_running_loop(), end))
+            ready.set_result((made, asyncio.get_running_loop(), end))
             await end.wait()
 
     def run() -> None:
@@ -130,11 +137,11 @@ def serving(fake: Fake) -> Iterator[Fake]:
                 raise
             ready.set_exception(error)
 
-    thread = threading.Thread(target=run, name="fake", daemon=True)
+    thread = threading.Thread(target=run, name="served", daemon=True)
     thread.start()
-    loop, end = ready.result()
+    made, loop, end = ready.result()
     try:
-        yield fake
+        yield made
     finally:
         loop.call_soon_threadsafe(end.set)
         thread.join()

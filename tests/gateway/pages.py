@@ -1,14 +1,11 @@
 """An application on a port of this machine, and whoever knocks at its door."""
 
-import asyncio
 import hashlib
-import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import httpx
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import Route
@@ -16,6 +13,7 @@ from starlette.types import Scope
 
 from boticelli_cli.errors import CredentialsError
 from boticelli_cli.grants import ANYONE, Grant
+from tests.gateway.serving import listening
 
 OWN_KEY = "key-of-ci"
 ADMIN_KEY = "key-of-the-admin"
@@ -56,14 +54,5 @@ def sha256(key: str) -> str:
 @asynccontextmanager
 async def serving(routes: Iterable[Route]) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application that is really served, on a free port."""
-    config = uvicorn.Config(Starlette(routes=[*routes]), log_config=None, lifespan="off", ws="none")
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        host, port = listener.getsockname()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(server.serve([listener]))
-            try:
-                async with httpx.AsyncClient(base_url=f"http://{host}:{port}") as client:
-                    yield client
-            finally:
-                server.should_exit = True
+    async with listening(Starlette(routes=[*routes])) as url, httpx.AsyncClient(base_url=url) as client:
+        yield client

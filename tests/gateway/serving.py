@@ -1,6 +1,7 @@
 """A gateway for tests, on a free port of this machine, around any driver."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -116,7 +117,7 @@ async def gateway(
 
 
 @asynccontextmanager
-async def listening(app: Any) -> AsyncIterator[str]:
+async def listening(app: Any, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
     """An application served on a free port, by uvicorn's protocol alone: its address."""
     config = uvicorn.Config(app, http="httptools", log_level="warning", lifespan="off", access_log=False)
     config.load()
@@ -125,9 +126,9 @@ async def listening(app: Any) -> AsyncIterator[str]:
     def connected() -> asyncio.Protocol:
         return config.http_protocol_class(config=config, server_state=state, app_state={})  # type: ignore[call-arg, return-value]
 
-    server = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(connected, "127.0.0.1", 0, ssl=tls)
     try:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
         for connection in [*state.connections]:

@@ -2,13 +2,11 @@
 
 import contextlib
 import hashlib
-import socket
-import threading
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.types import Scope
 
@@ -17,7 +15,8 @@ from boticelli_cli.gateway.base import AccountState, Entry, InFlight
 from boticelli_cli.gateway.status import Slice, status_routes
 from boticelli_cli.grants import Grant
 from boticelli_cli.messages import Usage
-from tests.fakes.serving import until
+from tests.fakes.serving import in_thread
+from tests.gateway.serving import listening
 
 NOON = 1_795_262_400.0
 """21 November 2026, 12:00 in UTC."""
@@ -88,18 +87,12 @@ class Door:
 def showing(gateway: Gateway, door: Door, *, tls: tuple[str, str] | None = None, **options: Any) -> Iterator[str]:
     """Serve the page from a thread, as the URL of it; `tls` are the files of a certificate and its key."""
     app = Starlette(routes=status_routes(gateway, door, **options))
-    files = {"ssl_certfile": tls[0], "ssl_keyfile": tls[1]} if tls else {}
-    config = uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1, **files)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        until(lambda: server.started)
-        try:
-            yield f"{'https' if tls else 'http'}://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            thread.join()
+    secure = None
+    if tls is not None:
+        secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        secure.load_cert_chain(*tls)
+    with in_thread(listening(app, tls=secure)) as url:
+        yield url
 
 
 def entry(message: str, **more: Any) -> Entry:

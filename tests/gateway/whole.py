@@ -8,10 +8,8 @@ It all runs in one thread beside the test's, so that clients may block.
 
 import asyncio
 import tempfile
-import threading
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +31,7 @@ from tests.fakes.behaviours import Behaviour, Script
 from tests.fakes.gemini import FakeGemini
 from tests.fakes.openai import FakeOpenAI
 from tests.fakes.playing import Playing
+from tests.fakes.serving import in_thread
 from tests.gateway.serving import Served, gateway
 
 MODELS = {
@@ -153,39 +152,22 @@ class Whole:
 @contextmanager
 def running(folder: Path, *, keep_alive: float = 15.0) -> Iterator[Whole]:
     """A gateway before a fake of each provider, in a thread."""
-    ready: Future[tuple[Whole, asyncio.Event]] = Future()
+    with in_thread(_whole(folder, keep_alive)) as whole, _with_clients(whole):
+        yield whole
 
-    async def run() -> None:
-        async with AsyncExitStack() as stack:
-            fakes = await _fakes(stack)
-            providers, models = _providers(fakes, folder)
-            # It does not wait: what would be asked again later fails at once.
-            joined = gateway(
-                providers.driver, models=models, count=providers.count_tokens, longest_wait=0.01, keep_alive=keep_alive
-            )
-            whole = Whole(await stack.enter_async_context(joined), fakes, providers, asyncio.get_running_loop(), folder)
-            stack.push_async_callback(whole.leave)
-            end = asyncio.Event()
-            ready.set_result((whole, end))
-            await end.wait()
 
-    def run_all() -> None:
-        try:
-            asyncio.run(run())
-        except BaseException as error:
-            if ready.done():
-                raise
-            ready.set_exception(error)
-
-    thread = threading.Thread(target=run_all, name="whole", daemon=True)
-    thread.start()
-    whole, end = ready.result()
-    try:
-        with _with_clients(whole):
-            yield whole
-    finally:
-        whole.loop.call_soon_threadsafe(end.set)
-        thread.join()
+@asynccontextmanager
+async def _whole(folder: Path, keep_alive: float) -> AsyncIterator[Whole]:
+    async with AsyncExitStack() as stack:
+        fakes = await _fakes(stack)
+        providers, models = _providers(fakes, folder)
+        # It does not wait: what would be asked again later fails at once.
+        joined = gateway(
+            providers.driver, models=models, count=providers.count_tokens, longest_wait=0.01, keep_alive=keep_alive
+        )
+        whole = Whole(await stack.enter_async_context(joined), fakes, providers, asyncio.get_running_loop(), folder)
+        stack.push_async_callback(whole.leave)
+        yield whole
 
 
 async def _fakes(stack: AsyncExitStack) -> dict[str, Playing]:
