@@ -1,7 +1,10 @@
 """The gateway as processes: one that serves, or one that watches over several that do."""
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from socket import socket
 from typing import Any
@@ -10,6 +13,7 @@ from boticelli_cli.config import environment, read_config
 from boticelli_cli.errors import UsageError
 from boticelli_cli.gateway.bounds import BodyBounds
 from boticelli_cli.gateway.listening import Listening, address_of, allow_many_files, bind, is_loopback, tls_context
+from boticelli_cli.gateway.log import JsonLines
 from boticelli_cli.gateway.options import GatewayOptions, GatewayParts, LogFormat
 from boticelli_cli.gateway.server import new_loop, serve
 from boticelli_cli.gateway.stopping import INTERRUPTED, Stopping
@@ -55,7 +59,7 @@ async def run_gateway(
     """
     stopping = Stopping()
     sockets = inherited(environment())
-    with stopping.heeding_signals():
+    with stopping.heeding_signals(), _logging_in_lines() if options.log_format == "json" else nullcontext():
         parts = gateway(options, stopping)
         _check(options, parts)
         allow_many_files()
@@ -71,18 +75,13 @@ async def _serve(options: GatewayOptions, parts: GatewayParts, stopping: Stoppin
         if under_way:
             say(_stops(under_way, options.listening.grace))
 
-    def ready(url: str) -> None:
-        say(_serves(url, parts))
-        for notice in parts.notices:
-            say(notice)
-
     async with parts.opened():
         _look_seldom_for_garbage()
         await serve(
             parts.app,
             options.listening,
             stopping=stopping,
-            on_ready=ready,
+            on_ready=lambda url: _greet(url, parts, say),
             on_draining=draining,
         )
     return _exit_code(stopping)
@@ -116,7 +115,7 @@ async def _watch(
         environ=environ,
         grace=options.listening.grace,
         stopping=stopping,
-        on_ready=lambda: say(_serves(url, parts)),
+        on_ready=lambda: _greet(url, parts, say),
         warn=say,
     )
     return code or _exit_code(stopping)
@@ -145,6 +144,29 @@ def _check(options: GatewayOptions, parts: GatewayParts) -> None:
             "several workers share keys and limits through Redis, and none is given",
             hint="--redis redis://127.0.0.1:6379, or leave --workers out",
         )
+
+
+def _greet(url: str, parts: GatewayParts, say: Callable[[str], None]) -> None:
+    say(_serves(url, parts))
+    for notice in parts.notices:
+        say(notice)
+
+
+@contextmanager
+def _logging_in_lines() -> Iterator[None]:
+    """Have warnings and mistakes of ours be JSON, as the lines of requests are."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    loggers = [logging.getLogger(name) for name in ("boticelli_cli", "uvicorn")]
+    for each in loggers:
+        each.addHandler(handler)
+        each.propagate = False
+    try:
+        yield
+    finally:
+        for each in loggers:
+            each.removeHandler(handler)
+            each.propagate = True
 
 
 def _serves(url: str, parts: GatewayParts) -> str:

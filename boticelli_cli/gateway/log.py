@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import queue
 import re
 import threading
@@ -15,7 +16,7 @@ from boticelli_cli.gateway.base import Entry
 from boticelli_cli.messages import CachePoint, Media, Message, Part, Request, Text, Thought, ToolCall, ToolResult
 from boticelli_cli.wire.failure import without_secrets
 
-__all__ = ["LogFormat", "RequestLog"]
+__all__ = ["JsonLines", "LogFormat", "RequestLog"]
 
 LogFormat = Literal["json", "text"]
 
@@ -95,6 +96,21 @@ class RequestLog:
             except (OSError, ValueError):
                 # The stream is closed, and there is nobody to tell: what still comes is taken, and thrown away.
                 continue
+
+
+class JsonLines(logging.Formatter):
+    """Warnings and mistakes of ours as lines of JSON, one each, between those of requests."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        facts = {
+            "event": "log",
+            "time": _time(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": without_secrets(record.getMessage()),
+            "traceback": self.formatException(record.exc_info) if record.exc_info else None,
+        }
+        return _json(_known(facts)).rstrip("\n")
 
 
 def _json_line(entry: Entry) -> str:

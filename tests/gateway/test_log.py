@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from boticelli_cli.gateway.base import Entry
-from boticelli_cli.gateway.log import LogFormat, RequestLog
+from boticelli_cli.gateway.log import JsonLines, LogFormat, RequestLog
 from boticelli_cli.messages import Media, Message, Request, Text, Thought, ToolCall, ToolResult, Usage
 from tests.clock import run_virtual
 from tests.gateway.entries import entry
@@ -202,3 +203,21 @@ async def test_goes_on_when_nobody_reads_it(stream_of: Callable[[], io.StringIO 
     with suppress(OSError):
         stream.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "log"], "its thread has come to its end"
+
+
+def test_warnings_are_lines_as_requests_are() -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines())
+    logger = logging.Logger("of the test")
+    logger.addHandler(handler)
+    try:
+        raise ValueError("a mistake\nin two lines, with sk-ant-0123456789abcdef")
+    except ValueError as error:
+        logger.exception("it %s", f"broke: {error}")
+    [line] = stream.getvalue().splitlines()
+    told = json.loads(line)
+    assert (told["event"], told["level"], told["logger"]) == ("log", "error", "of the test")
+    assert told["message"].startswith("it broke: a mistake")
+    assert "sk-ant-0123456789abcdef" not in told["message"]
+    assert "ValueError" in told["traceback"]
