@@ -25,7 +25,7 @@ _MIGRATIONS = (
         number INTEGER PRIMARY KEY,
         id TEXT NOT NULL, at REAL NOT NULL, face TEXT NOT NULL, model TEXT NOT NULL, streamed INTEGER NOT NULL,
         ending TEXT NOT NULL, status INTEGER NOT NULL, seconds REAL NOT NULL, key TEXT,
-        served TEXT, provider TEXT, account TEXT, route TEXT, reason TEXT, client TEXT, is_estimated INTEGER NOT NULL,
+        served TEXT, provider TEXT, account TEXT, route TEXT, is_estimated INTEGER NOT NULL,
         cost_usd REAL, first_byte REAL, upstream REAL, overhead REAL, chunks INTEGER NOT NULL,
         error TEXT, message TEXT,
         input INTEGER, output INTEGER, thinking INTEGER, cached_input INTEGER, cache_write INTEGER,
@@ -41,6 +41,10 @@ _MIGRATIONS = (
         total INTEGER, input_audio INTEGER, output_audio INTEGER
     );
     CREATE INDEX past_of ON past (key, at);
+    """,
+    """
+    ALTER TABLE requests ADD COLUMN reason TEXT;
+    ALTER TABLE requests ADD COLUMN client TEXT;
     """,
 )
 """What makes each version of the file of the one before it; the first makes it of an empty file.

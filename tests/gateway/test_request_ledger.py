@@ -71,6 +71,31 @@ class Clock:
         return self.now
 
 
+FIRST_VERSION = """
+    CREATE TABLE requests (
+        number INTEGER PRIMARY KEY,
+        id TEXT NOT NULL, at REAL NOT NULL, face TEXT NOT NULL, model TEXT NOT NULL, streamed INTEGER NOT NULL,
+        ending TEXT NOT NULL, status INTEGER NOT NULL, seconds REAL NOT NULL, key TEXT,
+        served TEXT, provider TEXT, account TEXT, route TEXT, is_estimated INTEGER NOT NULL,
+        cost_usd REAL, first_byte REAL, upstream REAL, overhead REAL, chunks INTEGER NOT NULL,
+        error TEXT, message TEXT,
+        input INTEGER, output INTEGER, thinking INTEGER, cached_input INTEGER, cache_write INTEGER,
+        total INTEGER, input_audio INTEGER, output_audio INTEGER
+    );
+    CREATE TABLE past (
+        at INTEGER NOT NULL, key TEXT, provider TEXT, served TEXT,
+        requests INTEGER NOT NULL, failed INTEGER NOT NULL, cost_usd REAL,
+        input INTEGER, output INTEGER, thinking INTEGER, cached_input INTEGER, cache_write INTEGER,
+        total INTEGER, input_audio INTEGER, output_audio INTEGER
+    );
+    INSERT INTO requests (id, at, face, model, streamed, ending, status, seconds, key, is_estimated, cost_usd, chunks)
+        VALUES ('req_old', {at}, 'openai', 'm', 0, 'failed', 503, 1.0, 'ci', 0, 0.5, 0);
+    PRAGMA application_id = 1651471463;
+    PRAGMA user_version = 1;
+"""
+"""A file as the first version of it was, but for its indexes."""
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "gateway.sqlite3"
@@ -336,6 +361,19 @@ async def test_goes_on_when_its_folder_cannot_be_made() -> None:
         ledger.ended(entry())
         assert await ledger.spent("ci", 0) == 0.25
     assert len(warnings) == 2
+
+
+async def test_goes_on_in_the_file_of_the_first_version(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(path)
+    db.executescript(FIRST_VERSION.format(at=NOON - 60))
+    db.close()
+    async with RequestLedger(path, clock=lambda: NOON + 60) as ledger:
+        assert await ledger.spent("ci", 0) == 0.5
+        ledger.ended(entry(ending="failed", status=503, reason="by 'a' of 'b'", client="192.0.2.1"))
+        new, old = await ledger.recent_errors(2)
+    assert (new.reason, new.client) == ("by 'a' of 'b'", "192.0.2.1")
+    assert (old.id, old.reason, old.client) == ("req_old", None, None)
 
 
 async def test_leaves_the_file_of_a_newer_program_alone(path: Path) -> None:
